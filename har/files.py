@@ -1,0 +1,96 @@
+"""The one place that writes files: a file appears whole or not at all."""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from har.errors import UserError
+
+
+@contextmanager
+def write_atomically(path: str | Path, mode: str = "wb", **options: Any) -> Iterator[IO[Any]]:
+    """Open `path` for writing; the file takes its name only when the block ends well.
+
+    The temporary name is fixed (`NAME.part`), because some formats write their file name into
+    their content and the same input must give the same bytes.
+
+    Raises:
+        UserError: the file cannot be written (no permission, no such folder, disk full).
+    """
+    path = Path(path)
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open(mode, **options) as file:
+            yield file
+        part.replace(path)
+    except OSError as error:
+        raise UserError(
+            f"cannot write {path}: {error.strerror or error}; free some space or check permissions"
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_json(path: str | Path, content: Any) -> None:
+    """Write nested dictionaries and numbers as JSON; floats are rounded to 6 digits."""
+    with write_atomically(path, "w", encoding="utf-8") as file:
+        json.dump(_rounded(content), file, indent=2, ensure_ascii=False)
+        file.write("\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file that a stage wrote.
+
+    Raises:
+        UserError: the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} not found: run `dvc repro` to make it") from None
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path} is not a readable JSON file: {error}") from None
+
+
+def write_csv(path: str | Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Write rows as CSV with the given columns; floats are rounded to 6 digits."""
+    with write_atomically(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({key: _rounded(value) for key, value in row.items()} for row in rows)
+
+
+def read_csv(path: str | Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """Read a CSV that a stage wrote, as one dictionary of strings per row.
+
+    Raises:
+        UserError: the file is missing, is not text, or lacks one of `columns`.
+    """
+    try:
+        with Path(path).open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            rows = list(reader)
+    except FileNotFoundError:
+        raise UserError(f"{path} not found: run `dvc repro` to make it") from None
+    except (OSError, ValueError, csv.Error) as error:
+        raise UserError(f"{path} is not a readable CSV file: {error}") from None
+    missing = [name for name in columns if name not in (reader.fieldnames or [])]
+    if missing:
+        raise UserError(f"{path} lacks the column {missing[0]!r}; it has {reader.fieldnames}")
+    if any(None in row or None in row.values() for row in rows):
+        raise UserError(f"{path} has a row with too few or too many fields; make it anew")
+    return rows
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, Mapping):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    return value

@@ -1,0 +1,74 @@
+"""What Keras does otherwise than torch: initial weights, one LSTM bias, masking, Adam."""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def keras_start(module: nn.Module) -> None:
+    """Give an LSTM or linear layer the initial weights of Keras, and an LSTM its single bias.
+
+    Keras: Glorot-uniform kernels, orthogonal recurrent kernels, forget-gate bias 1, other biases
+    0. torch adds a second bias vector to each gate; it stays 0 and is not trained. Both order the
+    gates input, forget, cell, output.
+    """
+    if isinstance(module, nn.Linear):
+        nn.init.xavier_uniform_(module.weight)
+        nn.init.zeros_(module.bias)
+    if not isinstance(module, nn.LSTM):
+        return
+    for name, parameter in module.named_parameters():
+        if name.startswith("weight_ih"):
+            nn.init.xavier_uniform_(parameter)
+        elif name.startswith("weight_hh"):
+            nn.init.orthogonal_(parameter)
+        else:
+            nn.init.zeros_(parameter)
+            if name.startswith("bias_ih"):
+                nn.init.ones_(parameter[module.hidden_size : 2 * module.hidden_size])
+            else:
+                parameter.requires_grad_(False)
+
+
+def pack_steps(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Move the steps that are not all zero to the front, in order.
+
+    An LSTM that skips masked steps (Keras' Masking) carries its state over them wherever they
+    stand, so leaving them out changes nothing; and since it never sees what comes after, it may
+    run on over the rest and be read at the last valid step. On a CPU this is several times faster
+    than packed sequences.
+
+    Args:
+        x: (N, T, D).
+
+    Returns:
+        (N, T, D) with the valid steps first, and their number (N,).
+    """
+    valid = (x != 0).any(-1)
+    steps = torch.arange(x.shape[1], device=x.device)
+    order = torch.where(valid, steps, steps + x.shape[1]).sort(-1).indices
+    return x.gather(1, order[..., None].expand_as(x)), valid.sum(-1)
+
+
+class KerasAdam(torch.optim.Adam):
+    """Adam that adds epsilon where Keras does: before the second moment's bias is corrected.
+
+    torch adds it afterwards, so Keras' 1e-7 acts like 3e-6 in torch's first step and like 1e-7 in
+    the end.
+    """
+
+    def __init__(self, weights: Iterable[Tensor], lr: float = 1e-3, eps: float = 1e-7) -> None:
+        """Make the optimiser; the defaults are those of Keras."""
+        super().__init__(weights, lr, eps=eps)
+        self.epsilon = eps
+        self.steps = 0
+
+    def step(self, closure: Callable[[], float] | None = None) -> Any:
+        """Take one step."""
+        self.steps += 1
+        for group in self.param_groups:
+            group["eps"] = self.epsilon / math.sqrt(1 - group["betas"][1] ** self.steps)
+        return super().step(closure)

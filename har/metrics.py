@@ -1,0 +1,294 @@
+"""How good a classifier is, and how sure we can be: figures, intervals, comparison, calibration.
+
+Clips of one group (cut from the same video, played by the same person) are not independent, so
+intervals come from a bootstrap that draws groups, not clips. Wilson's interval, which believes in
+independent clips, stands beside it: it is the one to read where all clips are right, or all
+wrong, and a bootstrap has nothing to vary.
+
+Throughout: labels (N,) int, probabilities (N, K) with rows that sum to 1, groups (N,) str.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
+from scipy.stats import binomtest
+from sklearn.metrics import (
+    confusion_matrix,
+    f1_score,
+    log_loss,
+    precision_recall_fscore_support,
+    recall_score,
+)
+
+CONFIDENCE = 0.95
+RESAMPLES = 2000
+BINS = 10
+LOWEST_LOG_ODDS = -100.0  # keeps the loss finite where a probability is 0
+TEMPERATURES = (0.1, 10.0)  # a few val clips, all right, would ask for a temperature of 0
+
+
+def evaluate(
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    groups: Sequence[str] | np.ndarray,
+    *,
+    top_k: Sequence[int] = (3, 5),
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Measure one model on held-out clips.
+
+    Args:
+        labels: (N,) true classes.
+        probabilities: (N, K).
+        groups: (N,) group names.
+        top_k: numbers of guesses to allow; those that K classes make trivial are left out.
+        resamples: bootstrap resamples.
+        seed: of the bootstrap.
+
+    Returns:
+        Numbers only: `accuracy`, its 95 % interval over groups `accuracy_low`, `accuracy_high`
+        and Wilson's `wilson_low`, `wilson_high`; `balanced_accuracy` (mean recall of the classes
+        that occur); `macro_f1` (mean over the classes that occur or are predicted) with
+        `macro_f1_low`, `macro_f1_high`; `top_3_accuracy`, ...; `log_loss`; `calibration_error`;
+        `clips` and `groups`.
+    """
+    labels = np.asarray(labels)
+    probabilities = _normalised(probabilities)
+    predicted = probabilities.argmax(axis=1)
+    correct = int(np.sum(predicted == labels))
+    wilson = binomtest(correct, len(labels)).proportion_ci(CONFIDENCE, method="wilson")
+    weights = _resampled_groups(groups, resamples, seed)
+    drawn = _accuracy_and_macro_f1(labels, predicted, groups, probabilities.shape[1], weights)
+    accuracy_interval, f1_interval = _percentiles(drawn, bounds=(0.0, 1.0), groups=weights.shape[1])
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    return {
+        "accuracy": correct / len(labels),
+        "accuracy_low": accuracy_interval[0],
+        "accuracy_high": accuracy_interval[1],
+        "wilson_low": float(wilson.low),
+        "wilson_high": float(wilson.high),
+        "balanced_accuracy": float(
+            recall_score(labels, predicted, labels=np.unique(labels), average="macro")
+        ),
+        "macro_f1": macro_f1(labels, predicted),
+        "macro_f1_low": f1_interval[0],
+        "macro_f1_high": f1_interval[1],
+        **{
+            f"top_{k}_accuracy": float(np.mean((order[:, :k] == labels[:, None]).any(axis=1)))
+            for k in top_k
+            if k < probabilities.shape[1]
+        },
+        "log_loss": float(log_loss(labels, probabilities, labels=_all(probabilities))),
+        "calibration_error": calibration_error(labels, probabilities),
+        "clips": len(labels),
+        "groups": weights.shape[1],
+    }
+
+
+def macro_f1(labels: np.ndarray, predicted: np.ndarray) -> float:
+    """Mean F1 of the classes that occur or are predicted."""
+    return float(f1_score(labels, predicted, average="macro", zero_division=0))
+
+
+def per_class(
+    labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """Precision, recall, F1 and support of each class, by name.
+
+    A class that is never predicted has precision 0, one that does not occur has recall 0.
+    """
+    precision, recall, f1, support = precision_recall_fscore_support(
+        labels, np.argmax(probabilities, axis=1), labels=range(len(classes)), zero_division=0
+    )
+    return {
+        name: {
+            "precision": float(precision[k]),
+            "recall": float(recall[k]),
+            "f1": float(f1[k]),
+            "support": int(support[k]),
+        }
+        for k, name in enumerate(classes)
+    }
+
+
+def confusion(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Clips (K, K) by true class (row) and predicted class (column), all classes present."""
+    predicted = np.argmax(probabilities, axis=1)
+    return confusion_matrix(labels, predicted, labels=_all(probabilities))
+
+
+def compare(
+    labels: np.ndarray,
+    baseline: np.ndarray,
+    improved: np.ndarray,
+    groups: Sequence[str] | np.ndarray,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Compare two models on the same held-out clips.
+
+    Args:
+        labels: (N,) true classes.
+        baseline: (N, K) probabilities of the one.
+        improved: (N, K) probabilities of the other.
+        groups: (N,) group names.
+        resamples: bootstrap resamples; both models are judged on the same drawn groups.
+        seed: of the bootstrap.
+
+    Returns:
+        `accuracy` and `macro_f1`, improved minus baseline, with 95 % intervals over groups
+        `accuracy_low`, `accuracy_high`, `macro_f1_low`, `macro_f1_high`; `p_value` of McNemar's
+        exact test (two-sided, clips taken as independent); the clips it rests on,
+        `only_baseline` and `only_improved`, which one of the two alone gets right.
+    """
+    labels = np.asarray(labels)
+    first, second = np.argmax(baseline, axis=1), np.argmax(improved, axis=1)
+    only_first = int(np.sum((first == labels) & (second != labels)))
+    only_second = int(np.sum((first != labels) & (second == labels)))
+    disagreements = only_first + only_second
+    weights = _resampled_groups(groups, resamples, seed)
+    count = baseline.shape[1]
+    drawn = _accuracy_and_macro_f1(labels, second, groups, count, weights)
+    drawn -= _accuracy_and_macro_f1(labels, first, groups, count, weights)
+    accuracy_interval, f1_interval = _percentiles(
+        drawn, bounds=(-1.0, 1.0), groups=weights.shape[1]
+    )
+    return {
+        "accuracy": (only_second - only_first) / len(labels),
+        "accuracy_low": accuracy_interval[0],
+        "accuracy_high": accuracy_interval[1],
+        "p_value": float(binomtest(only_second, disagreements).pvalue) if disagreements else 1.0,
+        "macro_f1": macro_f1(labels, second) - macro_f1(labels, first),
+        "macro_f1_low": f1_interval[0],
+        "macro_f1_high": f1_interval[1],
+        "only_baseline": only_first,
+        "only_improved": only_second,
+    }
+
+
+def calibration_bins(
+    labels: np.ndarray, probabilities: np.ndarray, bins: int = BINS
+) -> list[dict[str, float]]:
+    """Confidence of the predicted class against how often it is right, by bin of confidence.
+
+    Returns:
+        For each bin that has clips, in rising order: `low`, `high` (the bin holds confidences
+        above low, up to high), `confidence` (mean), `accuracy`, `clips`.
+    """
+    probabilities = _normalised(probabilities)
+    confidence = probabilities.max(axis=1)
+    correct = probabilities.argmax(axis=1) == labels
+    edges = np.linspace(0, 1, bins + 1)
+    index = np.clip(np.digitize(confidence, edges, right=True) - 1, 0, bins - 1)
+    return [
+        {
+            "low": float(edges[number]),
+            "high": float(edges[number + 1]),
+            "confidence": float(confidence[index == number].mean()),
+            "accuracy": float(correct[index == number].mean()),
+            "clips": int(np.sum(index == number)),
+        }
+        for number in np.unique(index)
+    ]
+
+
+def calibration_error(labels: np.ndarray, probabilities: np.ndarray, bins: int = BINS) -> float:
+    """Expected calibration error: mean gap of confidence and accuracy over clips, by bin.
+
+    Source: Guo et al., On Calibration of Modern Neural Networks, ICML 2017.
+    """
+    rows = calibration_bins(labels, probabilities, bins)
+    gaps = sum(row["clips"] * abs(row["accuracy"] - row["confidence"]) for row in rows)
+    return float(gaps / len(labels))
+
+
+def fit_temperature(labels: np.ndarray, logits: np.ndarray) -> float:
+    """The temperature that makes probabilities fit best: lowest log loss, on val clips.
+
+    Args:
+        labels: (N,) true classes.
+        logits: (N, K) logits or log-probabilities; -inf is taken.
+
+    Returns:
+        A temperature within `TEMPERATURES`; above 1 where the model is too sure of itself.
+
+    Source: Guo et al., On Calibration of Modern Neural Networks, ICML 2017.
+    """
+    logits = _finite(logits)
+    rows = np.arange(len(labels))
+
+    def loss(log_temperature: float) -> float:
+        scaled = log_softmax(logits / np.exp(log_temperature), axis=1)
+        return float(-scaled[rows, labels].mean())
+
+    low, high = np.log(TEMPERATURES)
+    best = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6})
+    return float(np.exp(best.x))
+
+
+def apply_temperature(logits: np.ndarray, temperature: float) -> np.ndarray:
+    """Probabilities (N, K) of logits or log-probabilities (N, K) at a temperature."""
+    return softmax(_finite(logits) / temperature, axis=1)
+
+
+def _finite(logits: np.ndarray) -> np.ndarray:
+    logits = np.asarray(logits, dtype=np.float64)
+    return np.maximum(logits - logits.max(axis=1, keepdims=True), LOWEST_LOG_ODDS)
+
+
+def _normalised(probabilities: np.ndarray) -> np.ndarray:
+    """In double precision, where float32 rows that sum to 0.9999999 are set right."""
+    probabilities = np.asarray(probabilities, dtype=np.float64)
+    return probabilities / probabilities.sum(axis=1, keepdims=True)
+
+
+def _all(probabilities: np.ndarray) -> range:
+    return range(probabilities.shape[1])
+
+
+def _resampled_groups(groups: Sequence[str] | np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """How often (resamples, G) each group is drawn when G groups are drawn with replacement."""
+    count = len(np.unique(np.asarray(groups)))
+    generator = np.random.default_rng(seed)
+    return generator.multinomial(count, np.full(count, 1 / count), size=resamples)
+
+
+def _accuracy_and_macro_f1(
+    labels: np.ndarray,
+    predicted: np.ndarray,
+    groups: Sequence[str] | np.ndarray,
+    classes: int,
+    weights: np.ndarray,
+) -> np.ndarray:
+    """Accuracy and macro-F1 (2, resamples) with groups weighted by `weights` (resamples, G)."""
+    _, group = np.unique(np.asarray(groups), return_inverse=True)
+    correct = predicted == labels
+
+    def drawn(index: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        """Clips (resamples, K) by class."""
+        table = np.zeros((weights.shape[1], classes))
+        np.add.at(table, (group[chosen], index[chosen]), 1)
+        return weights @ table
+
+    everything = np.ones(len(labels), dtype=bool)
+    hits = drawn(labels, correct)
+    true, guessed = drawn(labels, everything), drawn(predicted, everything)
+    accuracy = hits.sum(axis=1) / true.sum(axis=1)
+    concerned = true + guessed  # 0 where a class neither occurs nor is predicted
+    f1 = np.divide(2 * hits, concerned, out=np.zeros_like(hits), where=concerned > 0)
+    return np.stack([accuracy, f1.sum(axis=1) / (concerned > 0).sum(axis=1)])
+
+
+def _percentiles(
+    drawn: np.ndarray, bounds: tuple[float, float], groups: int
+) -> list[tuple[float, float]]:
+    """(low, high) of accuracy and of macro-F1; one group alone says nothing about others."""
+    if groups < 2:
+        return [bounds, bounds]
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(drawn, [tail, 1 - tail], axis=1)
+    return [(float(a), float(b)) for a, b in zip(low, high, strict=True)]

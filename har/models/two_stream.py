@@ -1,0 +1,78 @@
+"""The default network: one temporal convolution stream for posture, one for motion."""
+
+import torch
+from torch import Tensor, nn
+
+from har.features import PoseFeatures
+from har.models.persons import over_persons
+from har.skeleton import Layout
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions over time and a shortcut."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        """Make a block from `inputs` to `outputs` channels."""
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv1d(inputs, outputs, 5, stride, padding=2, bias=False),
+            nn.BatchNorm1d(outputs),
+            nn.SiLU(),
+            nn.Dropout1d(0.1),
+            nn.Conv1d(outputs, outputs, 3, padding=1, bias=False),
+            nn.BatchNorm1d(outputs),
+        )
+        self.shortcut: nn.Module = nn.Identity()
+        if inputs != outputs or stride != 1:
+            self.shortcut = nn.Sequential(
+                nn.Conv1d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm1d(outputs)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """From (B, inputs, T) to (B, outputs, T / stride)."""
+        return nn.functional.silu(self.body(x) + self.shortcut(x))
+
+
+class Stream(nn.Sequential):
+    """A stack of residual blocks that halves the frames and widens by half a width each time."""
+
+    def __init__(self, inputs: int, width: int, layers: int) -> None:
+        """Make a stream of `layers` blocks; `outputs` says how wide it ends."""
+        widths = [width] + [width + width // 2 * layer for layer in range(layers)]
+        super().__init__(
+            nn.BatchNorm1d(inputs),
+            nn.Conv1d(inputs, width, 1),
+            *(
+                ResidualBlock(widths[layer], widths[layer + 1], 1 if layer == 0 else 2)
+                for layer in range(layers)
+            ),
+        )
+        self.outputs = widths[-1]
+
+
+class TwoStream(nn.Module):
+    """Posture and motion streams, pooled over time by mean, maximum and deviation."""
+
+    def __init__(
+        self, layout: Layout, classes: int, width: int, layers: int, dropout: float
+    ) -> None:
+        """Make the network for a layout and a number of classes."""
+        super().__init__()
+        self.features = PoseFeatures(layout)
+        self.posture = Stream(self.features.posture_channels, width, layers)
+        self.motion = Stream(self.features.motion_channels, width, layers)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(3 * (self.posture.outputs + self.motion.outputs), classes)
+
+    def encode(self, windows: Tensor) -> Tensor:
+        """Summarise persons' windows (B, T, V, C+1) as (B, H)."""
+        posture, motion = self.features(windows)
+        summaries = []
+        for x in (self.posture(posture), self.motion(motion)):
+            deviation = (x.var(-1, unbiased=False) + 1e-5).sqrt()
+            summaries += [x.mean(-1), x.amax(-1), deviation]
+        return torch.cat(summaries, -1)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """From raw windows (N, M, T, V, C+1) to logits (N, classes)."""
+        return self.classifier(self.dropout(over_persons(windows, self.encode)))

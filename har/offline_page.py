@@ -1,0 +1,81 @@
+"""One HTML file that draws every plot without a network, made of the page that DVC writes.
+
+`dvc plots show` writes a page that loads its drawing library from the internet and its pictures
+from a folder beside it. `python -m har.offline_page FOLDER/index.html plots.html` puts both
+inside: the library out of the package vl-convert-python, the pictures as data addresses.
+"""
+
+import argparse
+import base64
+import html
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+import vl_convert
+
+from har.errors import UserError, user_errors_end_the_program
+from har.files import write_atomically
+
+STYLE = """
+body { font-family: system-ui, sans-serif; margin: 2em auto; max-width: 1500px; padding: 0 1em; }
+body > div { margin-bottom: 3em; overflow-x: auto; }
+img { max-width: 100%; height: auto; }
+p { color: #555; margin: 0.3em 0; }
+table { border-spacing: 15px; }
+"""
+
+
+def offline_page(page: Path, title: str = "Plots") -> str:
+    """The text of a page by `dvc plots show` or `dvc plots diff` with all it needs inside.
+
+    Raises:
+        UserError: the page or a picture it shows is not there.
+    """
+    text = _read(page).decode("utf-8")
+    if "vegaEmbed" not in text and "<img" not in text:
+        raise UserError(f"{page} shows no plots: run `dvc repro` first, then `dvc plots show`")
+    body = re.sub(r".*<body[^>]*>|</body>.*", "", text, flags=re.DOTALL)
+    body = re.sub(
+        r'(<img\b[^>]*?\bsrc=")([^":]+)(")',
+        lambda match: match[1] + _data_address(page.parent / unquote(match[2])) + match[3],
+        body,
+    )
+    # A closing tag inside a string of the library would end the script element.
+    library = vl_convert.javascript_bundle().replace("</script", r"<\/script")
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f"<title>{html.escape(title)}</title>\n<style>{STYLE}</style>\n"
+        f"<script>{library}</script>\n</head>\n"
+        f"<body>\n<h1>{html.escape(title)}</h1>\n{body.strip()}\n</body>\n</html>\n"
+    )
+
+
+def _data_address(picture: Path) -> str:
+    kinds = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".gif": "gif", ".svg": "svg+xml"}
+    content = base64.b64encode(_read(picture)).decode("ascii")
+    return f"data:image/{kinds.get(picture.suffix.lower(), 'png')};base64,{content}"
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}; run `dvc plots show`") from None
+
+
+def main() -> None:
+    """Command line: the page that DVC wrote, and where the single file goes."""
+    parser = argparse.ArgumentParser(prog="python -m har.offline_page", description=__doc__)
+    parser.add_argument("page", type=Path, help="index.html written by dvc plots show or diff")
+    parser.add_argument("output", type=Path, help="the single file to write")
+    parser.add_argument("--title", default="Plots")
+    arguments = parser.parse_args()
+    with write_atomically(arguments.output, "w", encoding="utf-8") as file:
+        file.write(offline_page(arguments.page, arguments.title))
+    print(f"{arguments.output}: open it in a browser, it needs no network")
+
+
+if __name__ == "__main__":
+    with user_errors_end_the_program():
+        main()

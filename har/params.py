@@ -1,0 +1,257 @@
+"""params.yaml as frozen, strict, typed settings."""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from har.errors import UserError
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as DVC reads and writes it (version 1.2): 1e-05 is a number, no and on are words."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - the name and kind that PyYAML asks for
+        first: [(tag, pattern) for tag, pattern in resolvers if "null" in tag or "merge" in tag]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        return int(self.construct_scalar(node), 10)
+
+
+for _tag, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?[0-9]+", "-+0123456789"),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+.0123456789"),
+    ("float", r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", "-+."),
+):
+    _Loader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first)
+    )
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+CountOrNone = Annotated[int, Field(ge=0)]  # 0 switches the setting off
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Section(BaseModel):
+    """Settings that can't be changed, that refuse unknown keys and don't guess at types."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Prepare(Section):
+    """Which clips: a source, its keypoint layout, and the classes to keep (none named: all)."""
+
+    source: Annotated[str, Field(min_length=1)]
+    layout: Literal["coco17", "openpose18", "openpose25", "ntu25"]
+    classes: list[str | int]
+
+
+class Split(Section):
+    """Which clips are for training, for choosing, and for the final figures."""
+
+    protocol: Literal["group", "random", "official"]
+    val_fraction: Share
+    test_fraction: Share
+    shuffle: Literal["stratified", "per_class"]
+    official: str | int
+    folds: CountOrNone
+    fold: Count
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> "Split":
+        if not 0 < self.val_fraction + self.test_fraction < 1:
+            raise ValueError("val_fraction + test_fraction must lie between 0 and 1")
+        if self.folds == 1:
+            raise ValueError("folds must be 0 (no cross-validation) or at least 2")
+        if self.folds and self.fold > self.folds:
+            raise ValueError(f"fold must be 1 to {self.folds} (folds)")
+        return self
+
+
+class Preprocess(Section):
+    """What happens to every clip once and for all (see har/transforms.py)."""
+
+    persons: Count
+    tracking: bool
+    hide_below: NotNegative
+    center: Literal["none", "first_joint", "mid_hip"]
+    scale: Literal["none", "image", "trunk"]
+    frames: CountOrNone
+    fill: Literal["zeros", "loop"]
+
+
+class Windows(Section):
+    """How a network sees clips of any length (see har/augment.py); lengths in original frames."""
+
+    frames: Annotated[int, Field(ge=8)]
+    longest: Count
+    shortest_share: Annotated[float, Field(gt=0, le=1)]
+    test_longest: Count
+    test_windows: Count
+
+
+class Model(Section):
+    """A network and what it sees (see har/models/)."""
+
+    arch: Literal["two_stream", "lstm", "ddnet", "stgcn"]
+    width: Count
+    layers: Count
+    dropout: Share
+    lstm: Literal["window", "keras", "pytorch"]
+    batch_norm: bool
+    windows: Windows
+
+    @property
+    def whole_clips(self) -> bool:
+        """Whether the network takes clips of one length as `preprocess` left them."""
+        return self.arch == "lstm" and self.lstm != "window"
+
+
+class Augmentation(Section):
+    """Strength of each augmentation of a training batch, 0 for none (see har/augment.py)."""
+
+    flip: Annotated[float, Field(ge=0, le=1)]
+    scale: Share
+    rotation: NotNegative
+    noise: NotNegative
+    hide: Annotated[float, Field(ge=0, le=1)]
+
+
+class Train(Section):
+    """How a network learns (see har/training.py)."""
+
+    iterations: CountOrNone
+    epochs: CountOrNone
+    batch_size: Count
+    optimizer: Literal["adam", "adamw"]
+    lr: Positive
+    epsilon: Positive
+    weight_decay: NotNegative
+    schedule: Literal["constant", "onecycle"]
+    label_smoothing: Share
+    keep: Literal["last", "val_loss", "val_accuracy", "val_macro_f1"]
+    patience: CountOrNone
+    precision: Literal["float32", "bfloat16"]
+    augmentation: Augmentation
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "Train":
+        if bool(self.iterations) == bool(self.epochs):
+            raise ValueError("set either iterations or epochs, the other one to 0")
+        if self.patience and self.keep == "last":
+            raise ValueError("patience needs keep: val_loss, val_accuracy or val_macro_f1")
+        return self
+
+
+class Baseline(Section):
+    """The model to compare with, and its training."""
+
+    model: Model
+    train: Train
+
+
+class Evaluate(Section):
+    """Which clips the final figures are about, and how certain they are."""
+
+    subset: Literal["test", "val"]
+    resamples: Annotated[int, Field(ge=100)]
+    top_k: Count
+
+
+class Tracking(Section):
+    """Where MLflow keeps what a run did."""
+
+    enabled: bool
+    experiment: Annotated[str, Field(min_length=1)]
+    registered_model: Annotated[str, Field(min_length=1)]
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    threads: Count
+    prepare: Prepare
+    split: Split
+    preprocess: Preprocess
+    baseline: Baseline
+    model: Model
+    train: Train
+    evaluate: Evaluate
+    tracking: Tracking
+
+    @model_validator(mode="after")
+    def _sections_fit(self) -> "Params":
+        for name, model in (("baseline.model", self.baseline.model), ("model", self.model)):
+            if model.whole_clips and not self.preprocess.frames:
+                raise ValueError(
+                    f"{name}.lstm {model.lstm} takes clips of one length: set preprocess.frames"
+                )
+        return self
+
+
+def load_yaml(path: str | Path) -> Any:
+    """Read YAML as DVC does.
+
+    Raises:
+        UserError: the file is missing or not YAML.
+    """
+    try:
+        return yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
+    except FileNotFoundError:
+        raise UserError(f"{path} not found: run this in the project's folder") from None
+    except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path} is not readable YAML: {reason}") from None
+
+
+def load_params(path: str | Path = "params.yaml") -> Params:
+    """Read and check params.yaml.
+
+    Raises:
+        UserError: names the file, the first wrong key and what is allowed there.
+    """
+    content = load_yaml(path)
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        raise UserError(f"{path}: {describe(error)}") from None
+
+
+def describe(error: ValidationError) -> str:
+    """The first complaint as `key: what is wrong and what is allowed`."""
+    complaints = error.errors(include_url=False)
+    # A misspelt key shows as an unknown and a missing one: the unknown one is what was written.
+    first = min(complaints, key=lambda complaint: complaint["type"] != "extra_forbidden")
+    key = ".".join(str(part) for part in first["loc"]) or "the file"
+    more = f"; {len(complaints) - 1} more" if len(complaints) > 1 else ""
+    if first["type"] == "extra_forbidden":
+        return f"{key}: unknown key; known are {', '.join(_keys(first['loc'][:-1]))}{more}"
+    if first["type"] == "missing":
+        return f"{key}: this key is missing{more}"
+    if first["type"] == "model_type":
+        return f"{key}: must be a section of keys (it is {first['input']!r}){more}"
+    shown = "" if isinstance(first["input"], dict) else f" (it is {first['input']!r})"
+    return f"{key}: {first['msg'].removeprefix('Value error, ')}{shown}{more}"
+
+
+def _keys(place: tuple[int | str, ...]) -> list[str]:
+    """The keys that params.yaml has at a place."""
+    section: Any = Params
+    for part in place:
+        section = section.model_fields[str(part)].annotation
+    return list(section.model_fields)
+
+
+def project_folder() -> Path:
+    """The project's own folder, also inside a queued DVC experiment's temporary copy."""
+    return Path(os.environ.get("DVC_ROOT", "."))

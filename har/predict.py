@@ -1,0 +1,119 @@
+"""Weights and the transforms they were trained with: from clips to class probabilities."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from har.augment import test_windows
+from har.checkpoint import Checkpoint, load_checkpoint
+from har.clips import Clip
+from har.errors import UserError
+from har.metrics import apply_temperature
+from har.models import build
+from har.params import Model
+from har.skeleton import LAYOUTS, check_layout
+from har.store import Features
+from har.transforms import preprocess
+
+_CLIPS_AT_ONCE = 128
+
+
+def whole_clips(frames: Tensor, offsets: Tensor, lengths: Tensor) -> Tensor:
+    """Coordinates (N, M, T, V, C) of clips that all have the same length T."""
+    index = offsets[:, None] + torch.arange(int(lengths[0]))
+    return frames[index].transpose(1, 2)[..., :-1]
+
+
+@torch.inference_mode()
+def class_probabilities(model: nn.Module, features: Features, settings: Model) -> np.ndarray:
+    """Class probabilities (N, K) of preprocessed clips: the mean over each clip's windows."""
+    model.eval()
+    frames = torch.from_numpy(features.x)
+    offsets, lengths = torch.from_numpy(features.offsets), torch.from_numpy(features.lengths)
+    found = []
+    for start in range(0, len(features), _CLIPS_AT_ONCE):
+        some = slice(start, start + _CLIPS_AT_ONCE)
+        if settings.whole_clips:
+            found.append(model(whole_clips(frames, offsets[some], lengths[some])).softmax(1))
+            continue
+        windows, clip = test_windows(frames, offsets[some], lengths[some], settings.windows)
+        each = model(windows).softmax(1)
+        total = torch.zeros(len(offsets[some]), each.shape[1]).index_add(0, clip, each)
+        found.append(total / clip.bincount(minlength=len(total))[:, None])
+    return torch.cat(found).numpy()
+
+
+@dataclass(frozen=True)
+class Recognizer:
+    """A trained network with everything it needs to name the action of a raw clip."""
+
+    checkpoint: Checkpoint
+    model: nn.Module
+
+    @staticmethod
+    def load(path: str | Path) -> "Recognizer":
+        """Read a checkpoint.
+
+        Raises:
+            UserError: the file is missing, or not a checkpoint of this project.
+        """
+        return Recognizer.of(load_checkpoint(path))
+
+    @staticmethod
+    def of(checkpoint: Checkpoint) -> "Recognizer":
+        """Put a checkpoint's weights into its network."""
+        layout = LAYOUTS[checkpoint.layout]
+        model = build(checkpoint.model, len(checkpoint.classes), layout)
+        try:
+            model.load_state_dict(checkpoint.weights)
+        except RuntimeError as error:
+            reason = str(error).splitlines()[-1].strip()
+            raise UserError(f"the checkpoint's weights do not fit its settings: {reason}") from None
+        return Recognizer(checkpoint, model.eval())
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names; probabilities come in this order."""
+        return self.checkpoint.classes
+
+    def predict(self, clip: Clip) -> np.ndarray:
+        """Class probabilities (K,) of one clip."""
+        return self.predict_clips([clip])[0]
+
+    def predict_arrays(
+        self, keypoints: np.ndarray, scores: np.ndarray | None, image_size: tuple[int, int]
+    ) -> np.ndarray:
+        """Class probabilities (K,) of one clip given as arrays.
+
+        Args:
+            keypoints: (M, T, V, C) pixels.
+            scores: (M, T, V), or None: 1 for every joint that is not all zeros.
+            image_size: height and width in pixels.
+        """
+        seen = np.any(keypoints, axis=-1).astype(np.float32) if scores is None else scores
+        return self.predict(Clip("", 0, keypoints, seen, image_size, ""))
+
+    def predict_clips(self, clips: list[Clip]) -> np.ndarray:
+        """Class probabilities (N, K) of many clips.
+
+        Raises:
+            UserError: a clip's joints are not those of the checkpoint's layout.
+        """
+        checkpoint, layout = self.checkpoint, LAYOUTS[self.checkpoint.layout]
+        arrays = []
+        for clip in clips:
+            check_layout(layout, clip.keypoints, f"clip {clip.id}")
+            poses = np.concatenate([clip.keypoints, clip.scores[..., None]], axis=-1)
+            poses = preprocess(poses, clip.image_size, checkpoint.preprocess, layout)
+            arrays.append(np.moveaxis(poses, 0, 1))
+        lengths = np.array([len(array) for array in arrays])
+        empty = np.zeros(len(clips), dtype=np.int64)
+        features = Features(
+            np.concatenate(arrays), np.cumsum(lengths) - lengths, lengths, empty, empty, empty,
+            empty, np.array([clip.image_size for clip in clips]), {},
+        )  # fmt: skip
+        probabilities = class_probabilities(self.model, features, checkpoint.model)
+        return apply_temperature(np.log(np.maximum(probabilities, 1e-12)), checkpoint.temperature)

@@ -1,0 +1,165 @@
+"""The served model behind MLflow's own server, with limits and answers that give nothing away.
+
+`mlflow models serve` answers the same requests, but takes bodies of any size, sends a wrong request
+back in full, and shows tracebacks of CSV and Parquet bodies that it can't read.
+"""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
+from typing import Any
+
+from har import tracking
+from har.errors import UserError
+
+LARGEST_BODY = 16 * 2**20
+SECONDS = 30
+_FOLDER = "HAR_SERVED_FOLDER"
+_MOST_AT_ONCE = 16
+_LONGEST_REASON = 300
+
+_Message = MutableMapping[str, Any]
+_Receive = Callable[[], Awaitable[_Message]]
+_Send = Callable[[_Message], Awaitable[None]]
+_App = Callable[[MutableMapping[str, Any], _Receive, _Send], Awaitable[None]]
+
+
+class _RefusalError(Exception):
+    """Status and reason of a request that never reaches the model."""
+
+
+def serve(model: str, host: str = "127.0.0.1", port: int = 5001) -> int:
+    """Serve a registered model until interrupted, with the code that it was registered with.
+
+    Args:
+        model: MLflow's name for it, such as `models:/skeleton-actions@champion`.
+        host: where to listen; beyond this machine only if told to.
+        port: TCP port.
+
+    Returns:
+        The server's exit status.
+
+    Raises:
+        UserError: there is no such model.
+    """
+    folder = tracking.model_folder(model)
+    if not (folder / "code/har/serving.py").is_file():
+        raise UserError(f"{model} is no model of this project: it lacks the code to serve it")
+    address = f"http://{host}:{port}/invocations"
+    print(f"{model} answers at {address} (Ctrl-C ends it). To try it:")
+    example = folder / "serving_input_example.json"
+    print(f"  curl -H 'Content-Type: application/json' -d @{example} {address}", flush=True)
+    environment = os.environ | {
+        _FOLDER: str(folder),
+        "MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT": os.environ.get(
+            "MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT", str(SECONDS)
+        ),
+    }
+    command = [
+        sys.executable, "-m", "uvicorn", "--factory", "har.serving:application",
+        "--app-dir", str(folder / "code"), "--host", host, "--port", str(port),
+        "--limit-concurrency", str(_MOST_AT_ONCE), "--log-level", "warning",
+    ]  # fmt: skip
+    server = subprocess.Popen(command, env=environment, cwd=folder)
+    try:
+        return server.wait()
+    except KeyboardInterrupt:  # the server got it, too
+        return server.wait()
+    finally:
+        server.terminate()
+
+
+def application() -> _App:
+    """What uvicorn runs: MLflow's scoring server of the model that `serve` names, guarded."""
+    return guarded(tracking.scoring_app(Path(os.environ[_FOLDER])), LARGEST_BODY, SECONDS)
+
+
+def guarded(app: _App, largest_body: int, seconds: float) -> _App:
+    """Wrap a scoring server (ASGI).
+
+    Bodies must be JSON, of at most `largest_body` bytes, and arrive within `seconds`. Whatever
+    goes wrong is answered with `{"error": reason}` and nothing else.
+    """
+
+    async def guard(scope: MutableMapping[str, Any], receive: _Receive, send: _Send) -> None:
+        if scope["type"] != "http" or scope["path"] != "/invocations":
+            await app(scope, receive, send)
+            return
+        try:
+            _check_type(scope)
+            body = await asyncio.wait_for(_read(receive, largest_body), seconds)
+            status, answer = await _ask(app, scope, body)
+        except _RefusalError as refused:
+            status, answer = refused.args
+        except TimeoutError:
+            status, answer = 408, f"the request did not arrive within {seconds} s"
+        if status != 200:
+            answer = json.dumps({"error": answer})
+        content = answer.encode()
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(content)).encode()),
+        ]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+
+    return guard
+
+
+def _check_type(scope: MutableMapping[str, Any]) -> None:
+    headers = dict(scope["headers"])
+    if not headers.get(b"content-type", b"").startswith(b"application/json"):
+        raise _RefusalError(415, "send JSON, with the header Content-Type: application/json")
+
+
+async def _read(receive: _Receive, largest_body: int) -> bytes:
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _RefusalError(400, "the request broke off")
+        body += message.get("body", b"")
+        if len(body) > largest_body:
+            raise _RefusalError(413, f"the request is larger than {largest_body} bytes: send less")
+        if not message.get("more_body"):
+            return bytes(body)
+
+
+async def _ask(app: _App, scope: MutableMapping[str, Any], body: bytes) -> tuple[int, str]:
+    """Status, and the answer or the reason why there is none."""
+    sent: list[_Message] = []
+    waiting = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> _Message:
+        if waiting:
+            return waiting.pop()
+        await asyncio.Event().wait()  # the app listens for a client that goes away
+        raise AssertionError
+
+    async def collect(message: _Message) -> None:
+        sent.append(message)
+
+    try:
+        await app(scope, receive, collect)
+    except RecursionError:
+        return 400, "the request is nested too deeply"
+    except Exception:
+        # Uvicorn would log it and answer 500; so do we, after what the app answered.
+        return 500, "the server failed on this request"
+    status = sent[0]["status"]
+    content = b"".join(message.get("body", b"") for message in sent[1:]).decode()
+    return status, content if status == 200 else reason_of(content)
+
+
+def reason_of(content: str) -> str:
+    """The last, telling part of an error message of MLflow's, without the request it repeats."""
+    try:
+        message = json.loads(content)["message"]
+    except (ValueError, TypeError, KeyError):
+        message = content
+    message = message.split("\nInput:")[0].rpartition("Error: ")[2].strip()
+    return message[:_LONGEST_REASON]

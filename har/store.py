@@ -1,0 +1,263 @@
+"""Clips on disk between stages: one memory-mapped array of frames and one table of clips.
+
+Two shapes of the same idea. Prepared clips keep every person slot, one row of `keypoints.npy` per
+person and frame. Features hold a fixed number of persons, one row of `x.npy` per frame.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.lib import format as npy
+
+from har.clips import Clip
+from har.errors import UserError
+from har.files import read_csv, read_json, write_atomically, write_csv, write_json
+
+_PREPARED_COLUMNS = [
+    "id",
+    "class",
+    "label",
+    "group",
+    "persons",
+    "frames",
+    "height",
+    "width",
+    "offset",
+    "official",
+]
+_FEATURE_COLUMNS = ["id", "label", "group", "subset", "offset", "length", "height", "width"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the prepared clips' table; `official` lists the subsets that name the clip."""
+
+    id: str
+    class_name: str
+    label: int
+    group: str
+    persons: int
+    frames: int
+    height: int
+    width: int
+    offset: int
+    official: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Prepared clips: `keypoints` (R, V, C + 1) coordinates and score, and a row per clip."""
+
+    keypoints: np.ndarray
+    rows: list[Row]
+
+    def poses(self, row: Row) -> np.ndarray:
+        """One clip as (M, T, V, C + 1)."""
+        flat = self.keypoints[row.offset : row.offset + row.persons * row.frames]
+        return flat.reshape(row.persons, row.frames, *flat.shape[1:])
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names in label order."""
+        names = {row.label: row.class_name for row in self.rows}
+        return [names[label] for label in sorted(names)]
+
+
+@dataclass(frozen=True)
+class Features:
+    """Clips ready for a model.
+
+    Attributes:
+        x: (F, M, V, C + 1) float32, the frames of all clips back to back.
+        offsets: (N,) first frame of each clip.
+        lengths: (N,) frames of each clip.
+        labels: (N,) class of each clip.
+        ids: clip ids.
+        groups: group of each clip.
+        subsets: train, val or test.
+        image_sizes: (N, 2) height and width in pixels.
+        settings: what every clip of these features went through: layout, classes, preprocess.
+    """
+
+    x: np.ndarray
+    offsets: np.ndarray
+    lengths: np.ndarray
+    labels: np.ndarray
+    ids: np.ndarray
+    groups: np.ndarray
+    subsets: np.ndarray
+    image_sizes: np.ndarray
+    settings: dict
+
+    def __len__(self) -> int:
+        """Number of clips."""
+        return len(self.labels)
+
+    def subset(self, name: str) -> "Features":
+        """The clips of one subset; the frames are shared, not copied."""
+        keep = self.subsets == name
+        return Features(
+            self.x, self.offsets[keep], self.lengths[keep], self.labels[keep], self.ids[keep],
+            self.groups[keep], self.subsets[keep], self.image_sizes[keep], self.settings,
+        )  # fmt: skip
+
+    def clip(self, index: int) -> np.ndarray:
+        """One clip as (M, T, V, C + 1)."""
+        start = self.offsets[index]
+        return np.moveaxis(self.x[start : start + self.lengths[index]], 1, 0)
+
+
+def _write_rows(path: Path, blocks: Iterable[np.ndarray], shape: tuple, dtype: np.dtype) -> None:
+    """Write blocks of rows one after the other as a .npy of the given shape."""
+    with write_atomically(path) as file:
+        header = {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+        npy.write_array_header_1_0(file, header)
+        for block in blocks:
+            file.write(np.ascontiguousarray(block, dtype).data)
+
+
+def _map(path: Path) -> np.ndarray:
+    try:
+        # Copy on write: torch wants writable memory, and the file must not change.
+        return np.load(path, mmap_mode="c", allow_pickle=False)
+    except FileNotFoundError:
+        raise UserError(f"{path} not found: run `dvc repro` to make it") from None
+    except (ValueError, OSError, EOFError) as error:
+        raise UserError(f"{path} is damaged ({error}): run `dvc repro` to make it anew") from None
+
+
+def write_prepared(
+    folder: Path, clips: list[Clip], classes: list[str], official: dict[str, list[str]]
+) -> None:
+    """Write clips as `keypoints.npy` and `clips.csv`.
+
+    Half-precision clips stay so: a full-size file is about 1 GB, and the same figures twice as
+    large would be no more exact.
+    """
+    subsets: dict[str, list[str]] = {clip.id: [] for clip in clips}
+    for name, ids in official.items():
+        for clip_id in ids:
+            if clip_id in subsets:
+                subsets[clip_id].append(name)
+    half = all(clip.keypoints.dtype == np.float16 for clip in clips)
+    dtype = np.dtype("<f2" if half else "<f4")
+    sizes = [clip.keypoints.shape[0] * clip.keypoints.shape[1] for clip in clips]
+    joints, dimensions = clips[0].keypoints.shape[2:]
+    _write_rows(
+        folder / "keypoints.npy",
+        (
+            np.concatenate([clip.keypoints, clip.scores[..., None]], axis=-1, dtype=dtype)
+            for clip in clips
+        ),
+        (sum(sizes), joints, dimensions + 1),
+        dtype,
+    )
+    offsets = np.cumsum([0, *sizes])
+    rows = (
+        (
+            clip.id, classes[clip.label], clip.label, clip.group, *clip.keypoints.shape[:2],
+            *clip.image_size, offset, " ".join(sorted(subsets[clip.id])),
+        )
+        for clip, offset in zip(clips, offsets, strict=False)
+    )  # fmt: skip
+    write_csv(
+        folder / "clips.csv",
+        (dict(zip(_PREPARED_COLUMNS, row, strict=True)) for row in rows),
+        _PREPARED_COLUMNS,
+    )
+
+
+def read_prepared(folder: Path) -> Prepared:
+    """Open prepared clips; the frames are memory-mapped.
+
+    Raises:
+        UserError: a file is missing, damaged or does not fit the other.
+    """
+    keypoints = _map(folder / "keypoints.npy")
+    rows = read_rows(folder / "clips.csv")
+    if rows and max(r.offset + r.persons * r.frames for r in rows) > len(keypoints):
+        raise UserError(f"{folder}/clips.csv does not fit keypoints.npy: run `dvc repro prepare`")
+    return Prepared(keypoints, rows)
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Read the table of prepared clips.
+
+    Raises:
+        UserError: the table is missing or a line of it is wrong.
+    """
+    rows = []
+    for line in read_csv(path, _PREPARED_COLUMNS):
+        try:
+            row = Row(
+                line["id"], line["class"], int(line["label"]), line["group"], int(line["persons"]),
+                int(line["frames"]), int(line["height"]), int(line["width"]), int(line["offset"]),
+                tuple(line["official"].split()),
+            )  # fmt: skip
+        except ValueError as error:
+            raise UserError(f"{path}: clip {line['id']!r}: {error}") from None
+        if min(row.label, row.offset) < 0 or min(row.persons, row.frames) < 1:
+            raise UserError(f"{path}: clip {row.id!r} has a negative number or no frame")
+        rows.append(row)
+    return rows
+
+
+def write_features(
+    folder: Path, clips: Iterator[np.ndarray], lengths: list[int], rows: list[Row],
+    subsets: list[str], persons: int, settings: dict, joint_shape: tuple[int, int],
+) -> None:  # fmt: skip
+    """Write clips (M, T, V, C + 1) as `x.npy`, `clips.csv` and `settings.json`, one at a time."""
+    shape = (sum(lengths), persons, *joint_shape)
+    frames_first = (np.moveaxis(clip, 0, 1) for clip in clips)
+    _write_rows(folder / "x.npy", frames_first, shape, np.dtype("<f4"))
+    offsets = np.cumsum([0, *lengths])
+    table = (
+        (row.id, row.label, row.group, subset, offset, length, row.height, row.width)
+        for row, subset, offset, length in zip(rows, subsets, offsets, lengths, strict=False)
+    )
+    write_csv(
+        folder / "clips.csv",
+        (dict(zip(_FEATURE_COLUMNS, line, strict=True)) for line in table),
+        _FEATURE_COLUMNS,
+    )
+    write_json(folder / "settings.json", settings)
+
+
+def read_features(folder: Path) -> Features:
+    """Open features; the frames are memory-mapped.
+
+    Raises:
+        UserError: a file is missing, damaged or does not fit the others.
+    """
+    x = _map(folder / "x.npy")
+    lines = read_csv(folder / "clips.csv", _FEATURE_COLUMNS)
+
+    def numbers(name: str) -> np.ndarray:
+        try:
+            return np.array([int(line[name]) for line in lines], dtype=np.int64)
+        except ValueError as error:
+            raise UserError(f"{folder}/clips.csv: column {name}: {error}") from None
+
+    ids, groups, subsets = (
+        np.array([line[name] for line in lines]) for name in ("id", "group", "subset")
+    )
+    image_sizes = np.stack([numbers("height"), numbers("width")], axis=1)
+    features = Features(
+        x, numbers("offset"), numbers("length"), numbers("label"), ids, groups, subsets,
+        image_sizes, read_json(folder / "settings.json"),
+    )  # fmt: skip
+    if len(features) and (features.offsets + features.lengths).max() > len(x):
+        raise UserError(f"{folder}/clips.csv does not fit x.npy: run `dvc repro preprocess`")
+    return features
+
+
+def data_hash(folder: Path) -> str:
+    """Sha256 of features: what a model was trained on, whatever the file times and paths."""
+    digest = hashlib.sha256()
+    for name in ("x.npy", "clips.csv", "settings.json"):
+        with (folder / name).open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()

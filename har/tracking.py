@@ -1,0 +1,711 @@
+"""What MLflow is told: the only file that imports it.
+
+MLflow is a viewer, git and DVC are the record: whatever MLflow misses can be sent again from the
+files of the last `dvc repro` (`record`), and nothing MLflow does can fail a training. A run is
+found by the hash of its model file, never by a run id: ids would make outputs irreproducible.
+
+MLflow takes over a second to import, so every function imports it when it needs it.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from har.clips import Clip
+from har.errors import UserError
+from har.files import read_csv, read_json
+from har.params import Params, Tracking, project_folder
+
+NAMES = ("baseline", "improved")
+CHAMPION = "champion"
+REMEDY = "python -m har sync-mlflow"
+
+# A server that is away must not hold up a training; MLflow's own defaults wait for minutes.
+_PATIENCE = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+}
+_SECONDS_FOR_A_LOCKED_DATABASE = 5
+_SECONDS_FOR_A_NEW_DATABASE = 120
+_METRICS_AT_ONCE = 1000
+_LONGEST_PARAMETER = 6000
+# What a machine that only serves the model has to install.
+_SERVING_PACKAGES = (
+    "mlflow", "torch", "numpy", "pandas", "scipy", "scikit-learn", "safetensors", "pydantic",
+    "pyyaml", "filelock",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DataDescription:
+    """What a model was trained on, for MLflow's dataset column.
+
+    Attributes:
+        name: the source, as in params.yaml.
+        data_hash: sha256 of the features.
+        shape: of the features, frames first.
+        clips: number of clips of each subset.
+    """
+
+    name: str
+    data_hash: str
+    shape: tuple[int, ...] = ()
+    clips: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A trained model, what its training was like, and how it did.
+
+    Attributes:
+        name: baseline or improved.
+        checkpoint: the model file.
+        params: nested settings, as for `training_run`.
+        data: what it was trained on.
+        history: a row of numbers per epoch, with the column `epoch`.
+        val: figures of the kept weights on the val part; `accuracy` chooses the champion.
+        metrics: metric name -> figure on held-out clips.
+        files: figures and tables to show beside them.
+        example: a clip that shows what the served model takes.
+    """
+
+    name: str
+    checkpoint: Path
+    params: Mapping[str, Any]
+    data: DataDescription
+    history: Sequence[Mapping[str, float]]
+    val: Mapping[str, float]
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    files: Sequence[Path] = ()
+    example: Clip | None = None
+
+
+def file_hash(path: Path) -> str:
+    """Md5 of a file, as dvc.lock has it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
+
+
+def model_params(params: Params, name: str) -> dict[str, Any]:
+    """The settings that made a model, named alike for both so that they share MLflow's columns."""
+    content = params.model_dump()
+    shared = {key: content[key] for key in ("seed", "threads", "prepare", "split", "preprocess")}
+    own = content["baseline"] if name == "baseline" else content
+    return shared | {"model": own["model"], "train": own["train"]}
+
+
+# Where MLflow is
+
+
+def tracking_uri(project: Path) -> str:
+    """MLFLOW_TRACKING_URI, else `mlflow.db` of the project.
+
+    A relative path means the project, so that experiments in temporary copies find it too.
+    """
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+    if relative := re.fullmatch(r"sqlite:///(?!/)(.+)", uri):
+        return f"sqlite:///{project / relative[1]}"
+    return uri
+
+
+def _database(uri: str) -> Path | None:
+    """The file behind an SQLite address."""
+    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:////") else None
+
+
+class _Store:
+    """An open MLflow store and the experiment in it."""
+
+    def __init__(self, settings: Tracking, project: Path) -> None:
+        self.uri = tracking_uri(project)
+        self.database = _database(self.uri)
+        _be_brief()
+        from mlflow import MlflowClient
+
+        _silence()
+        with self.lock():
+            self.check()
+            self.client = MlflowClient(self.uri, os.environ.get("MLFLOW_REGISTRY_URI") or self.uri)
+            self.experiment_id = self._experiment(settings.experiment)
+
+    def lock(self) -> AbstractContextManager[Any]:
+        """One process at a time: two that create the tables of a new database break each other."""
+        if self.database is None:
+            return nullcontext()
+        return FileLock(f"{self.database}.lock", timeout=_SECONDS_FOR_A_NEW_DATABASE)
+
+    def check(self) -> None:
+        """Raise at once where a database can't be written; MLflow would try for minutes."""
+        if self.database is None:
+            return
+        connection = sqlite3.connect(self.database, _SECONDS_FOR_A_LOCKED_DATABASE)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+        finally:
+            connection.close()
+
+    def _experiment(self, name: str) -> str:
+        experiment = self.client.get_experiment_by_name(name)
+        if experiment is None:
+            # MLflow's default is relative to the working folder, for experiments a temporary one.
+            folder = (self.database.parent / "mlruns").as_uri() if self.database else None
+            try:
+                return self.client.create_experiment(name, folder)
+            except Exception:
+                # On a server, another machine may have been faster.
+                experiment = self.client.get_experiment_by_name(name)
+                if experiment is None:
+                    raise
+        if experiment.lifecycle_stage != "active":
+            raise RuntimeError(f"experiment {name} was deleted there: restore or rename it")
+        return experiment.experiment_id
+
+    def find(self, model_hash: str) -> Any:
+        """The latest run of a model file, or None."""
+        found = self.client.search_runs(
+            [self.experiment_id],
+            f"tags.`dvc.model_md5` = '{model_hash}'",
+            max_results=1,
+            order_by=["attributes.start_time DESC"],
+        )
+        return found[0] if found else None
+
+    def create(
+        self, name: str, params: Mapping[str, Any], data: DataDescription, tags: Mapping[str, str]
+    ) -> str:
+        """Start a run with everything known before training."""
+        from mlflow.entities import DatasetInput, InputTag, Param
+
+        about = _tags(name)
+        short = about.get("mlflow.source.git.commit", "no commit")[:9]
+        run = self.client.create_run(
+            self.experiment_id,
+            run_name=f"{name} · {about.get('dvc.exp_name', short)}",
+            tags=about | {"dvc.data_hash": data.data_hash, **tags},
+        )
+        run_id = run.info.run_id
+        # 100 are what MLflow takes at once.
+        flat = [
+            Param(_allowed(key), str(value)[:_LONGEST_PARAMETER])
+            for key, value in flatten(params).items()
+        ]
+        for start in range(0, len(flat), 100):
+            self.client.log_batch(run_id, params=flat[start : start + 100])
+        context = InputTag("mlflow.data.context", "training")
+        self.client.log_inputs(run_id, [DatasetInput(_dataset(data), [context])])
+        return run_id
+
+    def log(self, run_id: str, metrics: Mapping[str, Any], step: int = 0, at: int = 0) -> None:
+        """Add figures to a run; what is no number is left out."""
+        from mlflow.entities import Metric
+
+        at = at or _now()
+        numbers = [
+            Metric(_allowed(key), float(value), at, step)
+            for key, value in metrics.items()
+            if isinstance(value, int | float) and not isinstance(value, bool)
+        ]
+        for start in range(0, len(numbers), _METRICS_AT_ONCE):
+            self.client.log_batch(run_id, metrics=numbers[start : start + _METRICS_AT_ONCE])
+
+
+# Training
+
+
+class TrainingRun:
+    """The MLflow run of a training. Nothing here raises because of MLflow.
+
+    What can't be sent is kept and tried once more at the end, so a server may be away for a while.
+    """
+
+    def __init__(
+        self, name: str, settings: Tracking, params: Mapping[str, Any], data: DataDescription,
+        project: Path,
+    ) -> None:  # fmt: skip
+        """Start the run; use `training_run`, which also ends it."""
+        self._name, self._settings, self._project = name, settings, project
+        self._params, self._data = params, data
+        self._store: _Store | None = None
+        self._run_id = ""
+        self._waiting: list[tuple[Mapping[str, Any], int, int]] = []
+        self._tags: dict[str, str] = {}
+        self._lost = False
+        self._try(self._send)
+
+    def log_epoch(self, row: Mapping[str, Any]) -> None:
+        """Send one epoch's figures; `epoch` is the step."""
+        figures = {key: value for key, value in row.items() if key != "epoch"}
+        self._waiting.append((figures, int(row["epoch"]), _now()))
+        if not self._lost:
+            self._try(self._send)
+
+    def finish(self, model_hash: str, val: Mapping[str, float]) -> None:
+        """Say which file came out (`file_hash`) and what its weights do on the val part."""
+        self._tags["dvc.model_md5"] = model_hash
+        self._waiting.append(({f"val/{key}": value for key, value in val.items()}, 0, _now()))
+
+    def end(self, status: str) -> None:
+        """Send what is left and close the run as FINISHED, FAILED or KILLED."""
+        self._try(lambda: self._send(status))
+
+    def _send(self, status: str = "") -> None:
+        if not self._settings.enabled:
+            return
+        self._store = self._store or _Store(self._settings, self._project)
+        self._store.check()
+        self._run_id = self._run_id or self._store.create(self._name, self._params, self._data, {})
+        while self._waiting:
+            self._store.log(self._run_id, *self._waiting[0])
+            del self._waiting[0]
+        if status:
+            # The hash comes last: a run that can be found by it is complete.
+            for key, value in self._tags.items():
+                self._store.client.set_tag(self._run_id, key, value)
+            self._store.client.set_terminated(self._run_id, status)
+
+    def _try(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except Exception as error:
+            if not self._lost:
+                _warn(tracking_uri(self._project), error)
+            self._lost = True
+
+
+@contextmanager
+def training_run(
+    name: str,
+    settings: Tracking,
+    params: Mapping[str, Any],
+    data: DataDescription,
+    project: Path | None = None,
+) -> Iterator[TrainingRun]:
+    """Record a training as an MLflow run; MLflow's own troubles end as one warning.
+
+    Args:
+        name: baseline or improved.
+        settings: where to.
+        params: nested settings (`model_params`).
+        data: what it is trained on.
+        project: whose `mlflow.db` it is where no server is set; by default this one's.
+    """
+    run = TrainingRun(name, settings, params, data, _resolved(project))
+    try:
+        yield run
+    except BaseException as error:
+        run.end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+        raise
+    run.end("FINISHED")
+
+
+# Results
+
+
+def record(params: Params, folder: Path = Path(), project: Path | None = None) -> bool:
+    """Tell MLflow what the last `dvc repro` made: the end of `evaluate`, and `sync-mlflow`.
+
+    Runs that MLflow never got are rebuilt from the files; those it has are completed.
+
+    Args:
+        params: the settings of that run.
+        folder: holds `models/`, `metrics/`, `plots/` and `data/`.
+        project: as for `training_run`.
+
+    Returns:
+        Whether everything arrived (or tracking is off).
+
+    Raises:
+        UserError: no model is there, or a file is damaged.
+    """
+    if not params.tracking.enabled:
+        return True
+    return record_results(params.tracking, read_results(params, folder), project)
+
+
+def read_results(params: Params, folder: Path = Path()) -> list[Result]:
+    """Gather from the stages' outputs what MLflow shows.
+
+    Raises:
+        UserError: a model or its history is missing or damaged.
+    """
+    from har.checkpoint import load_checkpoint
+
+    evaluation = folder / "metrics/evaluation.json"
+    figures = read_json(evaluation) if evaluation.is_file() else {}
+    shared = [path for path in (evaluation, folder / "metrics/per_class.json") if path.is_file()]
+    shared += sorted((folder / "plots").rglob("*.png"))
+    example = _example(folder / "data/prepared")
+    results = []
+    for name in NAMES:
+        path = folder / f"models/{name}.safetensors"
+        checkpoint = load_checkpoint(path)
+        metrics = flatten({params.evaluate.subset: figures.get(name, {})}, "/")
+        if name == "improved":
+            metrics |= flatten({"difference": figures.get("difference", {})}, "/")
+        history = [
+            {key: float(value) for key, value in row.items()}
+            for row in read_csv(folder / f"models/{name}_history.csv", ["epoch"])
+        ]
+        data = describe_features(folder / "data/features", params, checkpoint.data_hash)
+        results.append(
+            Result(
+                name, path, model_params(params, name), data, history, checkpoint.val, metrics,
+                shared, example,
+            )
+        )  # fmt: skip
+    return results
+
+
+def describe_features(features: Path, params: Params, data_hash: str) -> DataDescription:
+    """Describe the features that a model with this data hash was trained on."""
+    from har.store import read_features
+
+    try:
+        found = read_features(features)
+    except UserError:  # a model from DVC's cache doesn't need them
+        return DataDescription(params.prepare.source, data_hash)
+    clips = {name: len(found.subset(name)) for name in ("train", "val", "test")}
+    return DataDescription(params.prepare.source, data_hash, found.x.shape, clips)
+
+
+def record_results(
+    settings: Tracking, results: Sequence[Result], project: Path | None = None
+) -> bool:
+    """Complete or rebuild the runs of trained models and register the better one by val.
+
+    Returns:
+        Whether everything arrived; where not, a warning was written.
+    """
+    if not settings.enabled:
+        return True
+    project = _resolved(project)
+    try:
+        store = _Store(settings, project)
+        logged = {result.name: _record(store, result) for result in results}
+        # On equal terms the later one wins.
+        best = max(reversed(results), key=lambda result: result.val["accuracy"])
+        with store.lock():
+            _register(store, settings.registered_model, best, *logged[best.name])
+    except Exception as error:
+        _warn(tracking_uri(project), error)
+        return False
+    return True
+
+
+def _record(store: _Store, result: Result) -> tuple[str, str]:
+    """Run id and model id of a result, after completing its run."""
+    model_hash = file_hash(result.checkpoint)
+    if run := store.find(model_hash):
+        run_id, tags = run.info.run_id, run.data.tags
+    else:
+        run_id, tags = _rebuild(store, result, model_hash), {}
+    content = hashlib.md5(json.dumps(result.metrics, sort_keys=True).encode())
+    for path in result.files:
+        content.update(path.read_bytes())
+    if tags.get("results_md5") == content.hexdigest():
+        return run_id, tags["model_id"]
+    store.log(run_id, result.metrics)
+    for path in result.files:
+        kind = "figures" if path.suffix == ".png" else "metrics"
+        store.client.log_artifact(run_id, str(path), kind)
+    model_id = tags.get("model_id") or _log_model(store, run_id, result)
+    for key, value in {"model_id": model_id, "results_md5": content.hexdigest()}.items():
+        store.client.set_tag(run_id, key, value)
+    return run_id, model_id
+
+
+def _rebuild(store: _Store, result: Result, model_hash: str) -> str:
+    """A run from a history on disk: the training ran elsewhere, or MLflow was away."""
+    run_id = store.create(result.name, result.params, result.data, {"rebuilt": "from its history"})
+    for row in result.history:
+        figures = {key: value for key, value in row.items() if key != "epoch"}
+        store.log(run_id, figures, int(row["epoch"]))
+    store.log(run_id, {f"val/{key}": value for key, value in result.val.items()})
+    store.client.set_tag(run_id, "dvc.model_md5", model_hash)
+    store.client.set_terminated(run_id, "FINISHED")
+    return run_id
+
+
+def _log_model(store: _Store, run_id: str, result: Result) -> str:
+    """Save the model as MLflow serves it (see har/served_model.py)."""
+    from mlflow import pyfunc
+    from mlflow.models import Model, ModelSignature
+    from mlflow.types.schema import AnyType, Array, ColSpec, DataType, Map, Schema
+
+    # MLflow checks nested lists number by number, minutes for a long clip: ours are of any type,
+    # and har.served_model does the checking.
+    inputs = Schema([
+        ColSpec(AnyType(), "keypoints"),
+        ColSpec(Array(DataType.double), "image_size"),
+        ColSpec(AnyType(), "scores", required=False),
+    ])  # fmt: skip
+    outputs = Schema([
+        ColSpec(DataType.string, "class"),
+        ColSpec(DataType.double, "probability"),
+        ColSpec(Map(DataType.double), "probabilities"),
+    ])  # fmt: skip
+    with _as_default(store.uri):
+        logged = Model.log(
+            artifact_path=None,
+            flavor=pyfunc,
+            name=result.name,
+            run_id=run_id,
+            loader_module="har.served_model",
+            data_path=str(result.checkpoint),
+            code_paths=[str(Path(__file__).parent)],
+            signature=ModelSignature(inputs, outputs),
+            input_example=[request_of_clip(result.example)] if result.example else None,
+            pip_requirements=[_requirement(name) for name in _SERVING_PACKAGES],
+        )
+    return logged.model_id
+
+
+def request_of_clip(clip: Clip) -> dict[str, Any]:
+    """A clip in the form that the served model takes."""
+    return {
+        "keypoints": clip.keypoints.astype(float).round(1).tolist(),
+        "scores": clip.scores.astype(float).round(2).tolist(),
+        "image_size": list(clip.image_size),
+    }
+
+
+def _register(store: _Store, name: str, result: Result, run_id: str, model_id: str) -> None:
+    """Register a model; it becomes champion unless a better one (by val) had the same data."""
+    from mlflow.exceptions import MlflowException
+
+    client, model_hash = store.client, file_hash(result.checkpoint)
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    versions = client.search_model_versions(f"name = '{name}'")
+    version = next((v for v in versions if v.tags.get("dvc.model_md5") == model_hash), None)
+    if version is None:
+        version = client.create_model_version(
+            name,
+            f"models:/{model_id}",
+            run_id,
+            tags={
+                "model": result.name,
+                "dvc.model_md5": model_hash,
+                "dvc.data_hash": result.data.data_hash,
+                "val_accuracy": str(result.val["accuracy"]),
+            },
+            model_id=model_id,
+        )
+    champion = next((v for v in versions if CHAMPION in v.aliases), None)
+    if (
+        champion is None
+        or champion.tags.get("dvc.data_hash") != result.data.data_hash
+        or float(champion.tags["val_accuracy"]) <= result.val["accuracy"]
+    ):
+        client.set_registered_model_alias(name, CHAMPION, version.version)
+
+
+# Serving
+
+
+def refused_request(reason: str) -> Exception:
+    """What a served model raises for the server to answer 400 with this reason."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+
+    return MlflowException(reason, INVALID_PARAMETER_VALUE)
+
+
+def failed_request(reason: str) -> Exception:
+    """What a served model raises for the server to answer 500 without a traceback."""
+    from mlflow.exceptions import MlflowException
+
+    return MlflowException(reason)
+
+
+def model_folder(uri: str, project: Path | None = None) -> Path:
+    """A registered model on this disk, downloaded where it has to be.
+
+    Raises:
+        UserError: there is no such model, or MLflow can't be reached.
+    """
+    store = tracking_uri(_resolved(project))
+    try:
+        database = _database(store)
+        if database and not database.is_file():
+            raise FileNotFoundError("there is no such file yet")
+        _be_brief()
+        from mlflow.artifacts import download_artifacts
+
+        _silence()
+        with _as_default(store):
+            return Path(download_artifacts(uri))
+    except Exception as error:
+        raise UserError(
+            f"cannot get {uri} from MLflow at {_shown(store)}: {_reason(error)}; "
+            f"`dvc repro` registers a model, {REMEDY} one that was missed"
+        ) from None
+
+
+def scoring_app(folder: Path) -> Any:
+    """MLflow's scoring server (an ASGI application) of a model folder."""
+    from mlflow.pyfunc import load_model, scoring_server
+
+    return scoring_server.init(load_model(str(folder)))
+
+
+# Small helpers
+
+
+def flatten(nested: Mapping[str, Any], separator: str = ".", prefix: str = "") -> dict[str, Any]:
+    """`{"model": {"width": 64}}` -> `{"model.width": 64}`."""
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, separator, f"{prefix}{key}{separator}")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _resolved(project: Path | None) -> Path:
+    return (project or project_folder()).resolve()
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
+
+
+def _allowed(key: str) -> str:
+    """MLflow takes letters, digits and some punctuation in names."""
+    return re.sub(r"[^\w.\-/ ]", "_", key)[:250]
+
+
+def _requirement(package: str) -> str:
+    version = metadata.version(package).partition("+")[0]  # torch's +cpu is not on PyPI
+    return f"{package}=={version}"
+
+
+def _dataset(data: DataDescription) -> Any:
+    from mlflow.entities import Dataset
+
+    spec = {
+        "type": "tensor",
+        "tensor-spec": {"dtype": "float32", "shape": [-1, *data.shape[1:]]},
+    }
+    return Dataset(
+        name=data.name,
+        digest=data.data_hash[:8] or "unknown",
+        source_type="local",
+        source=json.dumps({"uri": "data/features"}),
+        schema=json.dumps({"mlflow_tensorspec": {"features": json.dumps([spec]), "targets": None}}),
+        profile=json.dumps({"features_shape": data.shape, **data.clips}),
+    )
+
+
+def _tags(name: str) -> dict[str, str]:
+    """What ties a run to git and DVC."""
+    stage = os.environ.get("DVC_STAGE", f"train_{name}")
+    tags = {
+        "dvc.stage": stage,
+        "mlflow.source.name": f"stages/{stage}.py",
+        "mlflow.source.type": "LOCAL",
+    }
+    for tag, variable in (
+        ("dvc.exp_name", "DVC_EXP_NAME"),
+        ("dvc.baseline_rev", "DVC_EXP_BASELINE_REV"),
+        ("mlflow.user", "USER"),
+    ):
+        if value := os.environ.get(variable):
+            tags[tag] = value
+    # Without a .git of its own, the folder may lie in somebody else's repository.
+    if Path(".git").exists() and (commit := _git("rev-parse", "HEAD")):
+        changed = _git("status", "--porcelain", "--", "har", "stages", "params.yaml", "dvc.yaml")
+        tags["mlflow.source.git.commit"] = commit
+        tags["mlflow.source.git.dirty"] = str(bool(changed))
+    return tags
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _example(prepared: Path) -> Clip | None:
+    """The shortest prepared clip."""
+    from har.store import read_prepared
+
+    try:
+        clips = read_prepared(prepared)
+    except UserError:
+        return None
+    row = min(clips.rows, key=lambda row: row.frames * row.persons)
+    poses = clips.poses(row)
+    size = (row.height, row.width)
+    return Clip(row.id, row.label, poses[..., :-1], poses[..., -1], size, row.group)
+
+
+@contextmanager
+def _as_default(uri: str) -> Iterator[None]:
+    """Make a store MLflow's default for functions that take no address."""
+    import mlflow
+
+    before = os.environ.get("MLFLOW_TRACKING_URI")
+    mlflow.set_tracking_uri(uri)  # sets the variable, too
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(before or "")
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+        if before is not None:
+            os.environ["MLFLOW_TRACKING_URI"] = before
+
+
+def _be_brief() -> None:
+    """Bound MLflow's waiting, unless the user did; it reads these before every request."""
+    for name, value in _PATIENCE.items():
+        os.environ.setdefault(name, value)
+
+
+def _silence() -> None:
+    """MLflow prints tracebacks of errors that it also raises; ours is one line."""
+    if not os.environ.get("MLFLOW_LOGGING_LEVEL"):
+        logging.getLogger("mlflow").setLevel(logging.CRITICAL)
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.CRITICAL)
+
+
+def _warn(uri: str, error: Exception) -> None:
+    print(
+        f"warning: MLflow at {_shown(uri)} did not take this run ({_reason(error)}); "
+        f"no result is lost, send it later: {REMEDY}",
+        file=sys.stderr,
+    )
+
+
+def _shown(uri: str) -> str:
+    """An address without the password it may hold."""
+    return re.sub(r"//[^/@]+@", "//", uri)
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    if "refused" in text or "Max retries" in text or "timed out" in text.lower():
+        return "no answer"
+    return _shown(text)[:200]

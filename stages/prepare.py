@@ -1,0 +1,65 @@
+"""Prepare: read the source, keep the chosen classes, check everything, show a clip of each."""
+
+from collections import Counter
+
+import numpy as np
+
+from har import sources
+from har.clips import Clip
+from har.errors import user_errors_end_the_program
+from har.figures import Sample, png, skeleton_strip
+from har.files import write_atomically, write_json
+from har.params import load_params, project_folder
+from har.skeleton import LAYOUTS, check_layout
+from har.store import write_prepared
+from stages import METRICS, PLOTS, PREPARED
+
+
+def main() -> None:
+    """Read the source, write prepared clips, their figures and a picture."""
+    params = load_params()
+    settings = params.prepare
+    project = project_folder()
+    found = sources.load(settings.source, params.seed, project / "data/raw", project)
+    chosen = sources.choose_classes(found, settings.classes)
+    layout = LAYOUTS[settings.layout]
+    for clip in chosen.clips:
+        check_layout(layout, clip.keypoints, f"{settings.source}: clip {clip.id}")
+
+    write_prepared(PREPARED, chosen.clips, chosen.classes, chosen.subsets)
+    groups = {clip.group for clip in chosen.clips}
+    counts = Counter(chosen.classes[clip.label] for clip in chosen.clips)
+    frames = [clip.keypoints.shape[1] for clip in chosen.clips]
+    persons = [clip.keypoints.shape[0] for clip in chosen.clips]
+    figures = {
+        "clips": len(chosen.clips),
+        "groups": len(groups),
+        "frames": {"least": min(frames), "median": float(np.median(frames)), "most": max(frames)},
+        "persons": {"mean": float(np.mean(persons)), "most": max(persons)},
+        "clips_of_class": {name: counts[name] for name in chosen.classes},
+    }
+    write_json(METRICS / "prepare.json", figures)
+    samples = [sample_of_class(chosen.clips, label) for label in range(len(chosen.classes))]
+    with write_atomically(PLOTS / "skeletons.png") as file:
+        file.write(png(skeleton_strip(samples, chosen.classes, layout)))
+
+    for note in chosen.notes:
+        print(f"note: {note}")
+    print(f"{settings.source}: {len(found.clips)} clips, {len(chosen.clips)} of the chosen classes")
+    for name in chosen.classes:
+        print(f"  {name}: {counts[name]}")
+    print(f"{min(frames)}-{max(frames)} frames, up to {max(persons)} persons, {len(groups)} groups")
+
+
+def sample_of_class(clips: list[Clip], label: int) -> Sample:
+    """The clip of a class with the best median score: one worth looking at."""
+    best = max(
+        (clip for clip in clips if clip.label == label),
+        key=lambda clip: float(np.median(clip.scores[0])),
+    )
+    return Sample(best.id, label, np.concatenate([best.keypoints, best.scores[..., None]], axis=-1))
+
+
+if __name__ == "__main__":
+    with user_errors_end_the_program():
+        main()

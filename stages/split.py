@@ -1,0 +1,87 @@
+"""Split: train, val and test clips by the chosen protocol, and the audit of what leaks."""
+
+from typing import Any
+
+import numpy as np
+
+from har import splits
+from har.errors import UserError, user_errors_end_the_program
+from har.files import write_csv, write_json
+from har.params import Split, load_params
+from har.store import Row, read_rows
+from stages import METRICS, PREPARED, SPLIT
+
+
+def choose_subsets(rows: list[Row], settings: Split, seed: int) -> tuple[np.ndarray, str]:
+    """The subset name (N,) of every clip by the protocol of params.yaml, and a line about it."""
+    ids = [row.id for row in rows]
+    labels = np.array([row.label for row in rows])
+    groups = [row.group for row in rows]
+    classes = [name for _, name in sorted({(row.label, row.class_name) for row in rows})]
+    val, test = settings.val_fraction, settings.test_fraction
+    if settings.protocol == "official":
+        lists: dict[str, list[str]] = {}
+        for row in rows:
+            for name in row.official:
+                lists.setdefault(name, []).append(row.id)
+        return splits.official_split(
+            ids, labels, groups, lists, settings.official, val, seed, classes
+        )
+    if settings.protocol == "random":
+        if settings.shuffle == "per_class":
+            return splits.random_split_per_class(ids, labels, val, seed), "random, class by class"
+        return splits.random_split(labels, val, test, seed), "random, stratified by class"
+    if settings.folds:
+        subsets = splits.group_folds(
+            labels, groups, settings.folds, settings.fold, val, seed, classes
+        )
+        return subsets, f"fold {settings.fold} of {settings.folds} is the test part"
+    return splits.group_split(labels, groups, val, test, seed, classes), "groups kept together"
+
+
+def main() -> None:
+    """Read the table of prepared clips, write split.csv and the leak audit."""
+    params = load_params()
+    rows = read_rows(PREPARED / "clips.csv")
+    labels = np.array([row.label for row in rows])
+    if len(np.unique(labels)) < 2:
+        raise UserError(
+            f"{PREPARED}/clips.csv has one class ({rows[0].class_name}): a classifier needs two; "
+            "name more in prepare.classes or take all with -S 'prepare.classes=[]'"
+        )
+    subsets, note = choose_subsets(rows, params.split, params.seed)
+    groups = np.array([row.group for row in rows])
+    audit = splits.audit(None, groups, subsets)
+
+    write_csv(
+        SPLIT,
+        ({"id": row.id, "subset": part} for row, part in zip(rows, subsets, strict=True) if part),
+        ["id", "subset"],
+    )
+    write_json(METRICS / "split.json", audit)
+
+    print(f"split {params.split.protocol}: {note}")
+    for part in ("train", "val", "test"):
+        here = subsets == part
+        print(f"{part}: {here.sum()} clips, {len(set(groups[here]))} groups", end="")
+        print(f", {len(set(labels[here]))} of {len(set(labels))} classes")
+    print(audit_line(audit))
+
+
+def audit_line(audit: dict[str, Any]) -> str:
+    """What the leak audit found, as a sentence."""
+    if not audit["groups_known"]:
+        return "leak audit: no groups are known, so no leak can be seen"
+    found = [
+        f"{audit[part]['leaking']} of {audit[part]['clips']} {part} clips"
+        for part in ("val", "test")
+        if audit[part]["clips"]
+    ]
+    line = f"leak audit: {' and '.join(found)} have a sister clip in train"
+    leaks = any(audit[part]["leaking"] for part in ("val", "test"))
+    return line + (": THE FIGURES WILL BE TOO HIGH" if leaks else "")
+
+
+if __name__ == "__main__":
+    with user_errors_end_the_program():
+        main()

@@ -1,0 +1,68 @@
+"""What both train stages do: read features, train, write the checkpoint and its history."""
+
+import numpy as np
+import torch
+
+from har.checkpoint import Checkpoint, save_checkpoint
+from har.files import write_csv
+from har.metrics import fit_temperature
+from har.params import Preprocess, load_params
+from har.predict import class_probabilities
+from har.skeleton import LAYOUTS
+from har.store import data_hash, read_features
+from har.training import Epoch, count_parameters, train_model
+from stages import FEATURES, MODELS
+
+
+def train(name: str) -> None:
+    """Train the `baseline` or the `improved` model.
+
+    Raises:
+        UserError: params.yaml or the features are wrong, or training can't go on.
+    """
+    params = load_params()
+    model_settings, settings = (
+        (params.baseline.model, params.baseline.train)
+        if name == "baseline"
+        else (params.model, params.train)
+    )
+    torch.set_num_threads(params.threads)
+    features = read_features(FEATURES)
+    layout = LAYOUTS[features.settings["layout"]]
+    training, val = features.subset("train"), features.subset("val")
+    print(
+        f"{name}: {model_settings.arch}, {len(training)} train and {len(val)} val clips "
+        f"of {len(features.settings['classes'])} classes, seed {params.seed}, "
+        f"{params.threads} threads"
+    )
+
+    def report(epoch: Epoch) -> None:
+        print(
+            f"epoch {epoch.epoch:3d}  loss {epoch.train_loss:.3f} / {epoch.val_loss:.3f}  "
+            f"accuracy {epoch.train_accuracy:.3f} / {epoch.val_accuracy:.3f}  "
+            f"macro-F1 {epoch.train_macro_f1:.3f} / {epoch.val_macro_f1:.3f}  (train / val)",
+            flush=True,
+        )
+
+    model, history = train_model(
+        training, val, model_settings, settings, layout, params.seed, report
+    )
+    probabilities = class_probabilities(model, val, model_settings)
+    log_probabilities = np.log(np.maximum(probabilities, 1e-12))
+    checkpoint = Checkpoint(
+        weights=model.state_dict(),
+        model=model_settings,
+        preprocess=Preprocess.model_validate(features.settings["preprocess"]),
+        layout=layout.name,
+        classes=features.settings["classes"],
+        temperature=fit_temperature(val.labels, log_probabilities),
+        data_hash=data_hash(FEATURES),
+        val={"accuracy": float((probabilities.argmax(1) == val.labels).mean())},
+    )
+    save_checkpoint(MODELS / f"{name}.safetensors", checkpoint)
+    rows = [epoch.as_row() for epoch in history]
+    write_csv(MODELS / f"{name}_history.csv", rows, list(rows[0]))
+    print(
+        f"{count_parameters(model)} parameters, val accuracy {checkpoint.val['accuracy']:.3f}, "
+        f"written to {MODELS / name}.safetensors"
+    )

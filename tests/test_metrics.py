@@ -1,0 +1,247 @@
+"""Metrics against hand counts, brute-force loops and other libraries."""
+
+import itertools
+import math
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from har import metrics
+
+
+def one_hot(predicted, classes, confidence=0.9):
+    probabilities = np.full((len(predicted), classes), (1 - confidence) / (classes - 1))
+    probabilities[np.arange(len(predicted)), predicted] = confidence
+    return probabilities
+
+
+def from_confusion(table):
+    table = np.array(table)
+    pairs = [(t, p) for t, p in np.ndindex(*table.shape) for _ in range(table[t, p])]
+    return np.array([t for t, _ in pairs]), np.array([p for _, p in pairs])
+
+
+def made_up(clips=120, classes=4, groups=15, seed=0):
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(classes, size=clips)
+    logits = generator.normal(size=(clips, classes))
+    logits[np.arange(clips), labels] += 1
+    group = np.array([f"g{number}" for number in generator.integers(groups, size=clips)])
+    return labels, metrics.apply_temperature(logits, 1.0), group
+
+
+# The pytorch reference's published confusion: accuracy 77.17 %, macro-F1 76.61 %.
+REFERENCE = [
+    [20, 6, 2, 0, 1],
+    [1, 18, 0, 1, 2],
+    [0, 0, 26, 2, 1],
+    [0, 0, 3, 22, 1],
+    [0, 0, 9, 0, 12],
+]
+
+
+def test_published_figures_come_out():
+    labels, predicted = from_confusion(REFERENCE)
+    probabilities = one_hot(predicted, 5)
+    result = metrics.evaluate(labels, probabilities, np.arange(127).astype(str), top_k=(1, 3, 5))
+    assert result["accuracy"] == 98 / 127
+    assert round(100 * result["macro_f1"], 2) == 76.61
+    assert [round(100 * result[f"wilson_{end}"], 1) for end in ("low", "high")] == [69.1, 83.6]
+    recalls = [20 / 29, 18 / 22, 26 / 29, 22 / 26, 12 / 21]
+    assert math.isclose(result["balanced_accuracy"], sum(recalls) / 5)
+    assert result["top_1_accuracy"] == result["accuracy"] and "top_5_accuracy" not in result
+    assert result["clips"] == result["groups"] == 127
+    np.testing.assert_array_equal(metrics.confusion(labels, probabilities), REFERENCE)
+    lipstick = metrics.per_class(labels, probabilities, list("abcde"))["b"]
+    assert lipstick == pytest.approx(
+        {"precision": 18 / 24, "recall": 18 / 22, "f1": 2 * 18 / (24 + 22), "support": 22}
+    )
+
+
+def test_wilson_of_the_keras_reference():
+    for correct, low, high in ((52, 41.9, 61.0), (66, 55.7, 73.9)):
+        labels = np.array([0] * 101)
+        probabilities = one_hot(np.array([0] * correct + [1] * (101 - correct)), 2)
+        result = metrics.evaluate(labels, probabilities, np.arange(101))
+        assert round(100 * result["wilson_low"], 1) == low
+        assert round(100 * result["wilson_high"], 1) == high
+
+
+def test_log_loss_and_top_k_against_loops():
+    labels, probabilities, groups = made_up()
+    result = metrics.evaluate(labels, probabilities, groups, top_k=(2, 3))
+    expected = -sum(math.log(p[t]) for t, p in zip(labels, probabilities, strict=True))
+    assert math.isclose(result["log_loss"], expected / len(labels))
+    for k in (2, 3):
+        hits = sum(
+            t in sorted(range(4), key=lambda c: -p[c])[:k]
+            for t, p in zip(labels, probabilities, strict=True)
+        )
+        assert math.isclose(result[f"top_{k}_accuracy"], hits / len(labels))
+
+
+def test_calibration_error_against_pandas_and_by_hand():
+    labels, probabilities, _ = made_up(clips=500)
+    table = pd.DataFrame(
+        {"confidence": probabilities.max(1), "correct": probabilities.argmax(1) == labels}
+    )
+    bins = table.groupby(pd.cut(table.confidence, np.linspace(0, 1, 11)), observed=True)
+    gaps = (bins.correct.mean() - bins.confidence.mean()).abs() * bins.size()
+    assert math.isclose(metrics.calibration_error(labels, probabilities), gaps.sum() / 500)
+    # Four clips at 0.9, three of them right; two at 0.6, both right: (4 x 0.15 + 2 x 0.4) / 6.
+    probabilities = np.array([[0.9, 0.1]] * 4 + [[0.4, 0.6]] * 2)
+    rows = metrics.calibration_bins([0, 0, 0, 1, 1, 1], probabilities)
+    assert [(row["clips"], row["accuracy"]) for row in rows] == [(2, 1.0), (4, 0.75)]
+    assert [(round(row["low"], 9), round(row["high"], 9)) for row in rows] == [
+        (0.5, 0.6),
+        (0.8, 0.9),
+    ]
+    error = metrics.calibration_error([0, 0, 0, 1, 1, 1], probabilities)
+    assert math.isclose(error, (4 * 0.15 + 2 * 0.4) / 6)
+
+
+def test_bootstrap_draws_groups_and_agrees_with_a_plain_loop():
+    labels, probabilities, groups = made_up()
+    result = metrics.evaluate(labels, probabilities, groups, resamples=4000)
+    predicted = probabilities.argmax(axis=1)
+    names = np.unique(groups)
+    generator = np.random.default_rng(1)
+    drawn = []
+    for _ in range(1000):
+        chosen = [np.flatnonzero(groups == name) for name in generator.choice(names, len(names))]
+        index = np.concatenate(chosen)
+        drawn.append(
+            [
+                np.mean(predicted[index] == labels[index]),
+                metrics.macro_f1(labels[index], predicted[index]),
+            ]
+        )
+    low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
+    assert [result["accuracy_low"], result["macro_f1_low"]] == pytest.approx(low, abs=0.012)
+    assert [result["accuracy_high"], result["macro_f1_high"]] == pytest.approx(high, abs=0.012)
+    assert result == metrics.evaluate(labels, probabilities, groups, resamples=4000)
+
+
+def test_bootstrap_over_groups_enumerated_exactly():
+    """Three groups have 27 equally likely draws: percentiles must be among their accuracies."""
+    labels = np.array([0, 0, 1, 1, 1, 0])
+    predicted = np.array([0, 1, 1, 0, 1, 1])
+    groups = np.array(list("aabbbc"))
+    right = {"a": (1, 2), "b": (2, 3), "c": (0, 1)}
+    every = [
+        sum(right[g][0] for g in draw) / sum(right[g][1] for g in draw)
+        for draw in itertools.product("abc", repeat=3)
+    ]
+    result = metrics.evaluate(labels, one_hot(predicted, 2), groups, resamples=20000)
+    exact = np.quantile(every * 1000, [0.025, 0.975])
+    assert [result["accuracy_low"], result["accuracy_high"]] == pytest.approx(exact)
+
+
+def test_intervals_widen_when_clips_come_in_groups():
+    generator = np.random.default_rng(0)
+    right = np.repeat(generator.random(20) < 0.6, 10)  # a whole group is right or wrong
+    labels = np.zeros(200, dtype=int)
+    probabilities = one_hot(np.where(right, 0, 1), 2)
+    of_groups = metrics.evaluate(labels, probabilities, np.repeat(np.arange(20), 10))
+    of_clips = metrics.evaluate(labels, probabilities, np.arange(200))
+    width = [r["accuracy_high"] - r["accuracy_low"] for r in (of_groups, of_clips)]
+    assert width[0] / width[1] == pytest.approx(math.sqrt(10), rel=0.15)
+
+
+def test_mcnemar_is_the_binomial_of_the_disagreements():
+    labels = np.zeros(40, dtype=int)
+    baseline = np.array([0] * 20 + [0] * 3 + [1] * 11 + [1] * 6)  # 3 only baseline right
+    improved = np.array([0] * 20 + [1] * 3 + [0] * 11 + [1] * 6)  # 11 only improved right
+    result = metrics.compare(labels, one_hot(baseline, 2), one_hot(improved, 2), np.arange(40))
+    tail = sum(math.comb(14, k) for k in range(4)) / 2**14
+    assert math.isclose(result["p_value"], 2 * tail)
+    assert (result["only_baseline"], result["only_improved"]) == (3, 11)
+    assert math.isclose(result["accuracy"], 8 / 40)
+
+
+def test_difference_is_paired():
+    labels, baseline, groups = made_up()
+    improved = baseline.copy()
+    wrong = np.flatnonzero(baseline.argmax(1) != labels)[:12]
+    improved[wrong] = one_hot(labels[wrong], 4)
+    result = metrics.compare(labels, baseline, improved, groups)
+    first, second = (metrics.evaluate(labels, p, groups) for p in (baseline, improved))
+    assert math.isclose(result["accuracy"], second["accuracy"] - first["accuracy"])
+    assert math.isclose(result["macro_f1"], second["macro_f1"] - first["macro_f1"])
+    # Unpaired, the two intervals overlap; paired, improved is never worse in any drawn sample.
+    assert first["accuracy_high"] > second["accuracy_low"]
+    assert 0 <= result["accuracy_low"] < result["accuracy"] < result["accuracy_high"]
+    back = metrics.compare(labels, improved, baseline, groups)
+    assert back["accuracy_low"] == pytest.approx(-result["accuracy_high"])
+    assert back["p_value"] == pytest.approx(result["p_value"])
+
+
+def test_models_that_agree_differ_by_nothing():
+    labels, probabilities, groups = made_up()
+    result = metrics.compare(labels, probabilities, probabilities, groups)
+    assert result["p_value"] == 1.0
+    assert result["accuracy_low"] == result["accuracy"] == result["accuracy_high"] == 0
+
+
+def test_temperature_against_torch():
+    labels, probabilities, _ = made_up(clips=400)
+    logits = 3 * np.log(probabilities)  # three times too sure
+    temperature = metrics.fit_temperature(labels, logits)
+    log_t = torch.zeros(1, requires_grad=True, dtype=torch.float64)
+    optimiser = torch.optim.LBFGS([log_t], max_iter=100, tolerance_grad=1e-12)
+
+    def step():
+        optimiser.zero_grad()
+        loss = torch.nn.functional.cross_entropy(
+            torch.from_numpy(logits) / log_t.exp(), torch.from_numpy(labels)
+        )
+        loss.backward()
+        return loss
+
+    optimiser.step(step)
+    assert temperature == pytest.approx(log_t.exp().item(), rel=1e-4)
+    assert 2 < temperature < 4
+    warm = metrics.apply_temperature(logits, temperature)
+    np.testing.assert_allclose(
+        warm, torch.softmax(torch.from_numpy(logits) / temperature, 1), atol=1e-12
+    )
+    shifted = metrics.apply_temperature(np.log(metrics.apply_temperature(logits, 1)), temperature)
+    np.testing.assert_allclose(warm, shifted, atol=1e-9)  # log-probabilities serve as well
+    before = metrics.calibration_error(labels, metrics.apply_temperature(logits, 1))
+    assert metrics.calibration_error(labels, warm) < before
+
+
+def test_temperature_stays_finite():
+    logits = np.array([[1.0, -1.0], [-1.0, 1.0]])
+    assert metrics.fit_temperature(np.array([0, 1]), logits) == pytest.approx(0.1, rel=0.01)
+    assert metrics.fit_temperature(np.array([1, 0]), logits) == pytest.approx(10, rel=0.01)
+    sure = np.where(logits > 0, 0.0, -np.inf)  # log-probabilities of 1 and 0
+    assert metrics.fit_temperature(np.array([1, 0]), sure) == pytest.approx(10, rel=0.01)
+    np.testing.assert_allclose(metrics.apply_temperature(sure, 1.0), np.eye(2), atol=1e-40)
+
+
+def test_classes_that_are_absent_and_probabilities_of_zero():
+    labels = np.array([0, 0, 1, 1])  # class 2 is predicted but absent, class 3 neither
+    probabilities = np.eye(4, dtype=np.float32)[[0, 2, 1, 1]]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = metrics.evaluate(labels, probabilities, list("abcd"))
+        rows = metrics.per_class(labels, probabilities, list("wxyz"))
+    assert all(math.isfinite(value) for value in result.values())
+    assert math.isclose(result["macro_f1"], (2 / 3 + 1 + 0) / 3)
+    assert math.isclose(result["balanced_accuracy"], (1 / 2 + 1) / 2)
+    assert result["macro_f1_low"] <= result["macro_f1"] <= result["macro_f1_high"]
+    assert rows["z"] == {"precision": 0, "recall": 0, "f1": 0, "support": 0}
+    assert metrics.confusion(labels, probabilities).shape == (4, 4)
+
+
+def test_one_group_says_nothing_about_others():
+    labels, probabilities, _ = made_up(classes=2)
+    result = metrics.evaluate(labels, probabilities, ["g"] * 120)
+    assert (result["accuracy_low"], result["accuracy_high"]) == (0, 1)
+    assert result["wilson_low"] > 0 and "top_3_accuracy" not in result
+    difference = metrics.compare(labels, probabilities, probabilities[:, ::-1], ["g"] * 120)
+    assert (difference["accuracy_low"], difference["accuracy_high"]) == (-1, 1)

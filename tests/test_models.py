@@ -1,0 +1,241 @@
+"""Every network keeps the same promises."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from har.keras import KerasAdam, pack_steps
+from har.models import build
+from har.models.persons import over_persons
+from har.params import Model, Windows
+from har.skeleton import LAYOUTS, Layout
+
+COCO = LAYOUTS["coco17"]
+FRAMES, CLASSES = 32, 5
+WINDOWS = Windows(frames=FRAMES, longest=200, shortest_share=0.6, test_longest=160, test_windows=3)
+
+
+def settings(arch: str, width: int, layers: int, **other: object) -> Model:
+    rest = {"dropout": 0.1, "lstm": "window", "batch_norm": False, **other}
+    return Model.model_validate(
+        {"arch": arch, "width": width, "layers": layers, "windows": WINDOWS, **rest}
+    )
+
+
+ON_WINDOWS = {
+    "two_stream": settings("two_stream", 32, 3),
+    "lstm": settings("lstm", 32, 1, batch_norm=True),
+    "ddnet": settings("ddnet", 16, 1),
+    "stgcn": settings("stgcn", 12, 4),
+}
+ON_ARRAYS = {
+    "keras": settings("lstm", 16, 2, lstm="keras"),
+    "pytorch": settings("lstm", 16, 1, lstm="pytorch", batch_norm=True),
+}
+ALL = {**ON_WINDOWS, **ON_ARRAYS}
+
+
+def poses(number: int, persons: int = 2, layout: Layout = COCO, seed: int = 0) -> torch.Tensor:
+    """Random smooth windows in pixels, a tenth of the joints missing."""
+    generator = torch.Generator().manual_seed(seed)
+    joints, channels = len(layout.joints), layout.dimensions + 1
+    rest = torch.rand(number, persons, 1, joints, channels, generator=generator) * 200
+    steps = torch.randn(number, persons, FRAMES, joints, channels, generator=generator)
+    windows = rest + 5 * steps.cumsum(2)
+    windows[..., -1] = 0.9
+    missing = torch.rand(windows.shape[:-1], generator=generator) < 0.1
+    return windows * ~missing[..., None]
+
+
+def inputs(name: str, windows: torch.Tensor) -> torch.Tensor:
+    """What a network takes: the references' LSTMs know one person and no score."""
+    return windows[:, :1, ..., :-1] / 200 if name in ON_ARRAYS else windows
+
+
+def network(name: str, layout: Layout = COCO) -> nn.Module:
+    torch.manual_seed(0)
+    return build(ALL[name], CLASSES, layout)
+
+
+def used(name: str) -> nn.Module:
+    """A network whose batch norms have seen a batch, in evaluation mode."""
+    model = network(name)
+    model(inputs(name, poses(16)))
+    return model.eval()
+
+
+@pytest.mark.parametrize("layout", list(LAYOUTS))
+@pytest.mark.parametrize("name", list(ALL))
+def test_shapes_and_gradients(name: str, layout: str) -> None:
+    model = network(name, LAYOUTS[layout])
+    logits = model(inputs(name, poses(4, layout=LAYOUTS[layout])))
+    assert logits.shape == (4, CLASSES)
+    nn.functional.cross_entropy(logits, torch.tensor([0, 1, 2, 3])).backward()
+    for weight_name, weight in model.named_parameters():
+        if weight.requires_grad:
+            assert weight.grad is not None and weight.grad.isfinite().all(), weight_name
+            assert weight.grad.abs().sum() > 0, weight_name
+
+
+@pytest.mark.parametrize("name", list(ON_WINDOWS))
+def test_persons_may_come_in_any_order_and_beside_empty_slots(name: str) -> None:
+    model, windows = used(name), poses(4, persons=2)
+    expected = model(windows)
+    torch.testing.assert_close(model(windows.flip(1)), expected)
+    empty = torch.zeros_like(windows[:, :1])
+    torch.testing.assert_close(model(torch.cat((empty, windows, empty), 1)), expected)
+    assert not torch.allclose(model(windows[:, :1]), expected)
+
+
+@pytest.mark.parametrize("name", list(ON_WINDOWS))
+def test_place_and_size_do_not_count(name: str) -> None:
+    model, windows = used(name), poses(4)
+    seen = windows[..., -1:] > 0
+    moved = torch.cat(((windows[..., :-1] * 3 + 70) * seen, windows[..., -1:]), -1)
+    torch.testing.assert_close(model(moved), model(windows), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", list(ON_WINDOWS))
+def test_a_clip_does_not_depend_on_its_batch(name: str) -> None:
+    model, windows = used(name), poses(4)
+    torch.testing.assert_close(model(windows)[1:2], model(windows[1:2]), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("name", list(ALL))
+def test_windows_without_a_joint_give_numbers(name: str, training: bool) -> None:
+    model = used(name).train(training)
+    windows = poses(4)
+    windows[1] = 0
+    windows[2, 0] = 0
+    windows[3, :, :, 1:] = 0
+    for batch in (windows, windows * 0):
+        logits = model(inputs(name, batch))
+        logits.sum().backward()
+        assert logits.isfinite().all()
+    for weight_name, weight in model.named_parameters():
+        if weight.grad is not None:
+            assert weight.grad.isfinite().all(), weight_name
+
+
+@pytest.mark.parametrize("name", list(ALL))
+def test_learns_eight_clips_by_heart(name: str) -> None:
+    model, windows = network(name), inputs(name, poses(8))
+    labels = torch.arange(8) % CLASSES
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    for _ in range(20):
+        model.train()
+        for _ in range(10):
+            loss = nn.functional.cross_entropy(model(windows), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        right = (model.eval()(windows).argmax(1) == labels).sum()
+        if right == 8:
+            break
+    assert right == 8
+
+
+@pytest.mark.parametrize("name", list(ALL))
+def test_weights_carry_the_whole_network(name: str) -> None:
+    model, windows = used(name), inputs(name, poses(4, seed=1))
+    torch.manual_seed(1)
+    other = build(ALL[name], CLASSES, COCO).eval()
+    assert not torch.allclose(other(windows), model(windows))
+    other.load_state_dict(model.state_dict())
+    assert torch.equal(other(windows), model(windows))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "parameters"),
+    [
+        (settings("lstm", 32, 1, dropout=0.0, lstm="keras"), 8_741),
+        (settings("lstm", 64, 2, dropout=0.5, lstm="keras"), 58_693),
+        (settings("lstm", 128, 1, dropout=0.0, lstm="pytorch"), 84_613),
+        (settings("lstm", 128, 1, dropout=0.4, lstm="pytorch", batch_norm=True), 84_869),
+    ],
+)
+def test_references_have_their_size(chosen: Model, parameters: int) -> None:
+    model = build(chosen, 5, COCO)
+    assert (
+        sum(weight.numel() for weight in model.parameters() if weight.requires_grad) == parameters
+    )
+
+
+def test_peers_have_their_published_size() -> None:
+    def size(chosen: Model, classes: int) -> int:
+        return sum(weight.numel() for weight in build(chosen, classes, COCO).parameters())
+
+    # DD-Net: 1.82 M for 21 classes of 15 joints; ST-GCN++: 1.39 M for 60 classes of 17 joints.
+    assert size(settings("ddnet", 64, 1), 21) == pytest.approx(1.82e6, rel=0.02)
+    assert size(settings("stgcn", 64, 10), 60) == pytest.approx(1.39e6, rel=0.01)
+    assert size(settings("two_stream", 64, 3), 101) < 1.5e6
+
+
+def test_masked_lstm_is_the_lstm_of_the_valid_steps() -> None:
+    """Each clip by itself, its zero steps cut out by hand."""
+    model = used("keras")
+    x = inputs("keras", poses(5)) + 0.01
+    x[1, :, 20:] = 0
+    x[2, :, 5:12] = 0
+    x[3, :, ::2] = 0
+    x[4] = 0
+    together = model(x)
+    for clip in range(4):
+        steps = x[clip, 0].flatten(1)
+        states, _ = model.lstm(steps[steps.any(1)][None])
+        torch.testing.assert_close(together[clip], model.classifier(states[0, -1]))
+    torch.testing.assert_close(together[4], model.classifier.bias)
+
+
+def test_pack_steps_keeps_the_order() -> None:
+    x = torch.tensor([[0.0, 3, 0, 1, 2], [5, 0, 0, 0, 4]])[..., None]
+    packed, number = pack_steps(x)
+    assert packed[..., 0].tolist() == [[3, 1, 2, 0, 0], [5, 4, 0, 0, 0]]
+    assert number.tolist() == [3, 2]
+
+
+def test_keras_adam_adds_epsilon_before_the_correction() -> None:
+    weight = nn.Parameter(torch.tensor([1.0, 1.0]))
+    optimizer = KerasAdam([weight], lr=0.1, eps=1e-2)
+    gradients = np.array([[0.5, 1e-3], [0.1, 2e-3], [-0.2, 1e-3]])
+    expected, mean, square = np.ones(2), np.zeros(2), np.zeros(2)
+    for step, gradient in enumerate(gradients, start=1):
+        weight.grad = torch.tensor(gradient, dtype=torch.float32)
+        optimizer.step()
+        mean = 0.9 * mean + 0.1 * gradient
+        square = 0.999 * square + 0.001 * gradient**2
+        rate = 0.1 * np.sqrt(1 - 0.999**step) / (1 - 0.9**step)
+        expected -= rate * mean / (np.sqrt(square) + 1e-2)
+    np.testing.assert_allclose(weight.detach().numpy(), expected, rtol=1e-5)
+
+
+def test_only_present_persons_are_computed() -> None:
+    """The strongest evidence of any person counts; an empty slot is never encoded."""
+    windows = torch.zeros(3, 2, 1, 1, 3)
+    windows[0, :, 0, 0] = torch.tensor([[1.0, -5, 1], [-2, 7, 1]])
+    windows[1, 1, 0, 0] = torch.tensor([-3.0, -4, 1])
+    rows = []
+
+    def encode(people: torch.Tensor) -> torch.Tensor:
+        rows.append(len(people))
+        return people[:, 0, 0, :2]
+
+    best = over_persons(windows, encode)
+    assert rows == [3]
+    assert best.tolist() == [[1, 7], [-3, -4], [0, 0]]
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's exporter warns about itself
+@pytest.mark.parametrize("name", list(ALL))
+def test_exported_graph_gives_the_same_logits(name: str, tmp_path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    pytest.importorskip("onnxscript", reason="onnxscript is not installed")
+    model, windows = used(name), inputs(name, poses(3))
+    windows[0, -1] = 0
+    path = tmp_path / "model.onnx"
+    torch.onnx.export(model, (windows,), path, dynamo=True, verbose=False)
+    session = onnxruntime.InferenceSession(path)
+    found = session.run(None, {session.get_inputs()[0].name: windows.numpy()})[0]
+    np.testing.assert_allclose(found, model(windows).detach().numpy(), rtol=1e-3, atol=1e-4)

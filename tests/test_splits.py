@@ -1,0 +1,255 @@
+"""Splits: the references' exactly, group-clean ones without a leak, official ones by the book."""
+
+import csv
+import os
+import re
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from har import splits
+from har.errors import UserError
+
+KERAS_CLASSES = (0, 1, 12, 19, 38)
+
+
+@pytest.fixture(scope="module")
+def ucf101() -> dict[str, np.ndarray]:
+    folder = os.environ.get("REAL_DATA_DIR")
+    if not folder:
+        pytest.skip("REAL_DATA_DIR is not set: no list of UCF101's clips")
+    with (Path(folder) / "ucf101_clips.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    ids = [row["frame_dir"] for row in rows]
+    return {
+        "ids": np.array(ids),
+        "labels": np.array([int(row["label"]) for row in rows]),
+        "groups": np.array([re.fullmatch(r"(v_.+_g\d\d)_c\d\d", clip)[1] for clip in ids]),
+    }
+
+
+def clips_of(ucf101, classes):
+    keep = np.isin(ucf101["labels"], classes)
+    return tuple(ucf101[key][keep] for key in ("ids", "labels", "groups"))
+
+
+def per_class(labels, subsets, part):
+    return [int(np.sum((labels == label) & (subsets == part))) for label in np.unique(labels)]
+
+
+def leaking(labels, groups, subsets, part):
+    """The audit's count by brute force: every held-out clip against every training clip."""
+    return sum(
+        any(
+            other == "train" and (label, group) == (labels[j], groups[j])
+            for j, other in enumerate(subsets)
+        )
+        for label, group, subset in zip(labels, groups, subsets, strict=True)
+        if subset == part
+    )
+
+
+def made_up(spanning: bool, seed: int = 3):
+    """4 classes with 8 groups of 2 to 7 clips each; groups of one class or of all classes."""
+    generator = np.random.default_rng(seed)
+    rows = [
+        (label, f"g{group}" if spanning else f"c{label}g{group}")
+        for label in range(4)
+        for group in range(8)
+        for _ in range(generator.integers(2, 8))
+    ]
+    order = generator.permutation(len(rows))
+    return np.array([rows[i][0] for i in order]), np.array([rows[i][1] for i in order])
+
+
+def test_keras_reference_split_and_its_leak(ucf101):
+    _, labels, groups = clips_of(ucf101, KERAS_CLASSES)
+    subsets = splits.random_split(labels, 0.15, 0.15, seed=42)
+    assert per_class(labels, subsets, "train") == [101, 80, 91, 92, 103]
+    assert per_class(labels, subsets, "val") == [22, 17, 20, 19, 22]
+    assert per_class(labels, subsets, "test") == [22, 17, 20, 20, 22]
+    report = splits.audit(labels, groups, subsets)
+    assert report["val"] == {"clips": 100, "leaking": 100, "leaking_share": 1.0}
+    assert report["test"] == {"clips": 101, "leaking": 101, "leaking_share": 1.0}
+    assert leaking(labels, groups, subsets, "test") == 101
+    assert (report["groups"], report["groups_known"]) == (125, 1)
+
+
+def test_pytorch_reference_split_and_its_leak(ucf101):
+    ids, labels, groups = clips_of(ucf101, range(5))
+    subsets = splits.random_split_per_class(ids, labels, 0.2, seed=42)
+    assert per_class(labels, subsets, "val") == [29, 22, 29, 26, 21]
+    assert np.sum(subsets == "train") == 517
+    assert splits.audit(labels, groups, subsets)["val"] == {
+        "clips": 127,
+        "leaking": 127,
+        "leaking_share": 1.0,
+    }
+
+
+def test_official_ucf101_splits_do_not_leak(ucf101):
+    ids, labels, groups = (ucf101[key] for key in ("ids", "labels", "groups"))
+    bare = np.array([re.search(r"_g(\d\d)_", clip)[1] for clip in ids]).astype(int)
+    folder = Path(os.environ["REAL_DATA_DIR"]) / "ucf101_splits"
+    lists = {}
+    for number in (1, 2, 3):
+        for part in ("train", "test"):
+            lines = (folder / f"{part}list0{number}.txt").read_text().split("\n")
+            lists[f"{part}{number}"] = [
+                line.split("/")[1].split(".avi")[0] for line in lines if line
+            ]
+    for number, size in ((1, (9537, 3783)), (2, (9586, 3734)), (3, (9624, 3696))):
+        subsets, note = splits.official_split(
+            ids, labels, groups, lists, str(number), val_fraction=0.15, seed=0
+        )
+        assert (
+            note == f"train{number} trains, test{number} tests, val is carved out of train{number}"
+        )
+        assert (np.sum(subsets != "test"), np.sum(subsets == "test")) == size
+        # The rule behind the lists: groups 1-7 are tested by split 1, 8-14 by 2, 15-21 by 3.
+        np.testing.assert_array_equal(subsets == "test", (bare - 1) // 7 == number - 1)
+        report = splits.audit(labels, groups, subsets)
+        assert report["val"]["leaking"] == report["test"]["leaking"] == 0
+        shares = np.array(per_class(labels, subsets, "val")) / per_class(
+            labels, np.where(subsets == "test", "test", "rest"), "rest"
+        )
+        assert shares.min() > 0.12 and shares.max() < 0.18
+
+
+@pytest.mark.parametrize("classes", [KERAS_CLASSES, range(101)])
+def test_group_split_of_ucf101_is_clean_and_stratified(ucf101, classes):
+    _, labels, groups = clips_of(ucf101, classes)
+    subsets = splits.group_split(labels, groups, 0.15, 0.15, seed=0)
+    parts_of_group = Counter(group for group, _ in {*zip(groups, subsets, strict=True)})
+    assert max(parts_of_group.values()) == 1
+    for part, share in (("train", 0.7), ("val", 0.15), ("test", 0.15)):
+        counts = np.array(per_class(labels, subsets, part))
+        assert np.all(np.abs(counts - share * np.unique(labels, return_counts=True)[1]) < 3)
+
+
+@pytest.mark.parametrize("spanning", [False, True])
+def test_group_split_keeps_groups_together(spanning):
+    labels, groups = made_up(spanning)
+    subsets = splits.group_split(labels, groups, 0.2, 0.2, seed=1)
+    for group in np.unique(groups):
+        assert len(set(subsets[groups == group])) == 1
+    for part, share in (("train", 0.6), ("val", 0.2), ("test", 0.2)):
+        shares = np.array(per_class(labels, subsets, part)) / np.bincount(labels)
+        assert np.all(np.abs(shares - share) < (0.15 if spanning else 0.05))
+    np.testing.assert_array_equal(subsets, splits.group_split(labels, groups, 0.2, 0.2, seed=1))
+    assert np.any(subsets != splits.group_split(labels, groups, 0.2, 0.2, seed=2))
+
+
+def test_group_split_does_not_depend_on_the_labels_values():
+    labels, groups = made_up(spanning=True)
+    expected = splits.group_split(labels, groups, 0.2, 0.2, seed=1)
+    np.testing.assert_array_equal(
+        splits.group_split(labels * 10 + 7, groups, 0.2, 0.2, seed=1), expected
+    )
+
+
+def test_a_class_with_too_few_groups_is_named():
+    labels, groups = np.array([0, 0, 0, 1, 1, 1]), list("abccdd")
+    with pytest.raises(UserError, match=r"class run has 2 groups.*train, val, test.*protocol"):
+        splits.group_split(labels, groups, 0.2, 0.2, seed=0, classes=["walk", "run"])
+    with pytest.raises(UserError, match="class 1 has 2 groups, fewer than 3 folds"):
+        splits.group_folds(labels, groups, 3, 1, 0.2, seed=0)
+    # Three groups for each class, but they cannot be dealt: both classes need all three subsets.
+    labels, groups = np.array([0, 0, 0, 1, 1, 1, 2, 2, 2]), list("abcabdcda")
+    with pytest.raises(UserError, match=r"no group-clean split with class \d in"):
+        splits.group_split(labels, groups, 0.2, 0.2, seed=0)
+
+
+def test_random_split_needs_clips_and_sane_fractions():
+    with pytest.raises(UserError, match="too few clips per class"):
+        splits.random_split([0, 0, 0, 1], 0.25, 0.25, seed=0)
+    with pytest.raises(UserError, match=r"val_fraction 0\.6 and split\.test_fraction 0\.5"):
+        splits.random_split([0, 1] * 9, 0.6, 0.5, seed=0)
+    with pytest.raises(UserError, match="class 1 has 2 clips, too few for one in val"):
+        splits.random_split_per_class(list("abcdefg"), [0] * 5 + [1] * 2, 0.2, seed=0)
+
+
+def test_random_split_takes_awkward_fractions_and_no_test():
+    subsets = splits.random_split([0, 1] * 50, 0.1, 0.2, seed=0)  # 0.1 + 0.2 > 0.3 in binary
+    assert Counter(subsets) == {"train": 70, "val": 10, "test": 20}
+    assert Counter(splits.random_split([0, 1] * 50, 0.1, 0, seed=0)) == {"train": 90, "val": 10}
+
+
+@pytest.mark.parametrize("spanning", [False, True])
+def test_every_clip_is_tested_in_one_fold(spanning):
+    labels, groups = made_up(spanning)
+    tested = np.zeros(len(labels), dtype=int)
+    for fold in range(1, 5):
+        subsets = splits.group_folds(labels, groups, 4, fold, 0.2, seed=0)
+        tested += subsets == "test"
+        assert leaking(np.zeros_like(labels), groups, subsets, "test") == 0
+        assert leaking(np.zeros_like(labels), groups, subsets, "val") == 0
+        assert min(per_class(labels, subsets, "val") + per_class(labels, subsets, "test")) > 0
+    assert set(tested) == {1}
+    with pytest.raises(UserError, match=r"split\.fold is 5 of 4"):
+        splits.group_folds(labels, groups, 4, 5, 0.2, seed=0)
+
+
+IDS = [f"clip{number}" for number in range(12)]
+LABELS = [0, 1] * 6
+GROUPS = [f"g{number // 2}" for number in range(12)]
+
+
+def official(lists, name="auto"):
+    return splits.official_split(IDS, LABELS, GROUPS, lists, name, val_fraction=0.25, seed=0)
+
+
+def test_official_split_with_its_own_val():
+    subsets, note = official({"train": IDS[:6], "val": IDS[6:8], "test": [*IDS[8:10], "dropped"]})
+    assert list(subsets) == ["train"] * 6 + ["val"] * 2 + ["test"] * 2 + [""] * 2
+    assert note == "train trains, test tests, val validates"
+
+
+def test_official_split_of_the_ntu_kind_tests_on_its_val():
+    lists = {
+        "xview_train": IDS[6:],
+        "xview_val": IDS[:6],
+        "xsub_train": IDS[:8],
+        "xsub_val": IDS[8:],
+    }
+    subsets, note = official(lists, "xsub")
+    assert list(subsets[8:]) == ["test"] * 4
+    assert Counter(subsets[:8]) == {"train": 6, "val": 2}
+    assert splits.audit(None, GROUPS, subsets)["val"]["leaking"] == 0
+    assert "xsub_val tests, val is carved out of xsub_train (xsub_val is the set" in note
+    assert official(lists)[1].startswith("xview_train trains")  # the first one in the file
+
+
+def test_official_split_errors_name_what_is_there():
+    lists = {"train1": IDS[:6], "test1": IDS[6:], "train2": IDS[6:], "test2": IDS[:6]}
+    with pytest.raises(
+        UserError, match=r"no official split '4'; set split\.official to one of: 1, 2"
+    ):
+        official(lists, "4")
+    assert list(official(lists, 2)[0][:6]) == ["test"] * 6  # params.yaml gives a number
+    with pytest.raises(UserError, match="its keys: none"):
+        official({})
+    with pytest.raises(UserError, match="its keys: train, half"):
+        official({"train": IDS, "half": IDS})
+    with pytest.raises(UserError, match="clip clip5 is in 'train1' and in 'test1'"):
+        official({"train1": IDS[:6], "test1": IDS[5:]})
+    with pytest.raises(UserError, match="no clip of 'test1' is left"):
+        official({"train1": IDS[:6], "test1": ["other"]})
+
+
+def test_audit_counts_by_class_and_group():
+    labels, groups = [0, 0, 1, 1, 1], ["g1", "g1", "g1", "g2", "g2"]
+    subsets = ["train", "test", "test", "val", ""]
+    report = splits.audit(labels, groups, subsets)
+    assert report["train"] == {"clips": 1}
+    assert report["test"] == {"clips": 2, "leaking": 1, "leaking_share": 0.5}
+    assert report["val"] == {"clips": 1, "leaking": 0, "leaking_share": 0.0}
+    assert report["groups"] == 3
+    assert splits.audit(None, groups, subsets)["test"]["leaking"] == 2  # groups span classes
+
+
+def test_audit_says_when_it_is_blind():
+    report = splits.audit(None, IDS, ["train"] * 6 + ["test"] * 6)
+    assert report["groups_known"] == 0 and report["test"]["leaking"] == 0
