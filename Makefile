@@ -1,27 +1,56 @@
-# Two commands do it all: `make repro` and `make test`. Nothing needs to be installed but
-# Python 3.11+, git and make.
+# `make repro` and `make test` need nothing but Python 3.11+, git and make: both set up .venv first.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(abspath $(VENV))/bin
-# Stages are run by DVC as `python -m stages.NAME`: the environment's python must come first.
+# DVC runs stages as `python -m stages.NAME`: the environment's python must come first.
 export PATH := $(BIN):$(PATH)
-export DVC_NO_ANALYTICS := true
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help repro test check ui plots experiment clean
+.PHONY: help repro experiment crossval leaderboard test check ui plots serve bench lock clean dvc-ready
 
-help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
+help:  ## list what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{sub(/:.*/, "", $$1); printf "make %-12s %s\n", $$1, $$2}'
 
 $(VENV)/installed: requirements.lock
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	@touch $@
 
-# DVC needs a repository of its own; a tree exported without .git gets one without git.
-.dvc/ready: $(VENV)/installed
+# A tree exported without .git is no repository: DVC then has to be told.
+dvc-ready: $(VENV)/installed
 	@git rev-parse --is-inside-work-tree >/dev/null 2>&1 || dvc config --local core.no_scm true
-	@mkdir -p .dvc/tmp && touch $@
+
+repro: dvc-ready  ## run the whole pipeline; what is up to date is not run again
+	@dvc repro
+	@python -m stages.summary
+
+experiment: dvc-ready  ## run a recipe as an experiment: make experiment RECIPE=keras
+	@test -f 'recipes/$(RECIPE).txt' || { echo "RECIPE is one of: $$(cd recipes && ls *.txt | sed 's/.txt//' | xargs)"; exit 2; }
+	dvc exp run $$(sed -n 's/^[a-z].*/-S &/p' 'recipes/$(RECIPE).txt') $(ARGS)
+	@python -m stages.summary
+
+test: $(VENV)/installed  ## run all tests
+	python -m pytest
+
+check: dvc-ready  ## style, types, and whether dvc.lock matches code and settings
+	ruff check .
+	ruff format --check .
+	mypy
+	dvc repro --dry --allow-missing
+
+ui: $(VENV)/installed  ## browse the runs in MLflow
+	@echo 'open http://127.0.0.1:5000/#/experiments, stop with Ctrl-C'
+	mlflow ui --host 127.0.0.1 --port 5000 --workers 1
+
+plots: dvc-ready  ## write every plot into one page that needs no network
+	@dvc plots show --out dvc_plots >/dev/null
+	@python -m har.offline_page dvc_plots/index.html plots.html
+
+lock: $(VENV)/installed  ## write requirements.lock from what is installed
+	{ sed -n '/^#/p' requirements.lock; python -m pip freeze | sed 's/+cpu//'; } > lock.part && mv lock.part requirements.lock
+
+clean:  ## remove what stages and tests made, keep the environment and downloads
+	rm -rf data/prepared data/features data/split.csv models dvc_plots plots.html .pytest_cache .mypy_cache .ruff_cache

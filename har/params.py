@@ -34,6 +34,7 @@ for _tag, _pattern, _first in (
     )
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 CountOrNone = Annotated[int, Field(ge=0)]  # 0 switches the setting off
@@ -48,11 +49,12 @@ class Section(BaseModel):
 
 
 class Prepare(Section):
-    """Which clips: a source, its keypoint layout, and the classes to keep (none named: all)."""
+    """Which clips: a source, its layout, the classes to keep; `seed` makes the simulated set."""
 
     source: Annotated[str, Field(min_length=1)]
     layout: Literal["coco17", "openpose18", "openpose25", "ntu25"]
     classes: list[str | int]
+    seed: Seed
 
 
 class Split(Section):
@@ -65,6 +67,7 @@ class Split(Section):
     official: str | int
     folds: CountOrNone
     fold: Count
+    seed: Seed
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "Split":
@@ -132,7 +135,7 @@ class Train(Section):
     iterations: CountOrNone
     epochs: CountOrNone
     batch_size: Count
-    optimizer: Literal["adam", "adamw"]
+    optimizer: Literal["adam", "adamw", "keras_adam"]
     lr: Positive
     epsilon: Positive
     weight_decay: NotNegative
@@ -140,6 +143,7 @@ class Train(Section):
     label_smoothing: Share
     keep: Literal["last", "val_loss", "val_accuracy", "val_macro_f1"]
     patience: CountOrNone
+    refit: bool
     precision: Literal["float32", "bfloat16"]
     augmentation: Augmentation
 
@@ -149,6 +153,8 @@ class Train(Section):
             raise ValueError("set either iterations or epochs, the other one to 0")
         if self.patience and self.keep == "last":
             raise ValueError("patience needs keep: val_loss, val_accuracy or val_macro_f1")
+        if self.refit and self.keep != "last":
+            raise ValueError("refit needs keep: last, since no val part is left to choose by")
         return self
 
 
@@ -178,7 +184,7 @@ class Tracking(Section):
 class Params(Section):
     """The whole of params.yaml."""
 
-    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    seed: Seed
     threads: Count
     prepare: Prepare
     split: Split

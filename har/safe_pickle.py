@@ -146,13 +146,13 @@ class _Machine:
             "SETITEM": lambda _: self._update(self._take(2)),
             "SETITEMS": lambda _: self._update(self._since_mark()),
             "MEMOIZE": lambda _: self._put(len(self.memo)),
-            "GLOBAL": lambda name: self._name(*name.split(" ", 1)),
-            "INST": lambda name: self._name(*name.split(" ", 1)),
+            "GLOBAL": lambda names: self._name(*names),
+            "INST": self._instance,
             "STACK_GLOBAL": lambda _: self._name(*self._take(2)),
             "REDUCE": self._reduce,
             "BUILD": self._build,
         }
-        values = """INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT STRING BINSTRING
+        values = """INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT BINSTRING
             SHORT_BINSTRING UNICODE SHORT_BINUNICODE BINUNICODE BINUNICODE8 SHORT_BINBYTES
             BINBYTES BINBYTES8 BYTEARRAY8"""
         handlers |= dict.fromkeys(values.split(), push)
@@ -170,6 +170,8 @@ class _Machine:
         for info in pickletools.opcodes:
             if info.name in self.handlers:
                 decode = info.arg and info.arg.reader
+                if info.name in ("GLOBAL", "INST"):
+                    decode = _two_lines  # the table's own would take backslashes for escapes
                 long = info.arg and info.arg.n in _LONG_LENGTHS
                 code = info.code.encode("latin1")
                 table[code] = decode, bounded if long else file, self.handlers[info.name]
@@ -197,9 +199,9 @@ class _Machine:
 
     def _refusal(self, what: str) -> UserError:
         return UserError(
-            f"{self.path} is refused because it contains {what}, which may run a program: "
-            "only numpy arrays of numbers, lists, tuples, dictionaries, strings and numbers "
-            "are read; save it anew with those"
+            f"{self.path} is refused, for it contains {what}: pickles can run programs, so only "
+            "arrays of numbers, lists, tuples, dictionaries, strings and numbers are read; save "
+            "it anew with these"
         )
 
     def _pop(self, _: None) -> None:
@@ -259,6 +261,9 @@ class _Machine:
         if text not in _CALLS and text not in _MARKERS:
             raise self._refusal(shown(text).strip("'\""))
         self.stack.append(_Name(text))
+
+    def _instance(self, names: tuple[str, str]) -> None:
+        raise self._refusal(f"a call of {shown('.'.join(names))}")
 
     def _reduce(self, _: None) -> None:
         name, arguments = self._take(2)
@@ -333,6 +338,13 @@ class _Machine:
 
 def _nothing(_: Any) -> None:
     pass
+
+
+def _two_lines(file: IO[bytes]) -> tuple[str, str]:
+    module, name = file.readline(), file.readline()
+    if not name.endswith(b"\n"):
+        raise ValueError("it ends within a name")
+    return module[:-1].decode(), name[:-1].decode()
 
 
 _MARKERS = {_ARRAY, "builtins.list", "__builtin__.list"}

@@ -96,9 +96,9 @@ class Features:
         """Number of clips."""
         return len(self.labels)
 
-    def subset(self, name: str) -> "Features":
-        """The clips of one subset; the frames are shared, not copied."""
-        keep = self.subsets == name
+    def subset(self, *names: str) -> "Features":
+        """The clips of some subsets; the frames are shared, not copied."""
+        keep = np.isin(self.subsets, names)
         return Features(
             self.x, self.offsets[keep], self.lengths[keep], self.labels[keep], self.ids[keep],
             self.groups[keep], self.subsets[keep], self.image_sizes[keep], self.settings,

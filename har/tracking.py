@@ -15,6 +15,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -35,7 +36,7 @@ CHAMPION = "champion"
 REMEDY = "python -m har sync-mlflow"
 
 # A server that is away must not hold up a training; MLflow's own defaults wait for minutes.
-_PATIENCE = {
+BRIEF = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
@@ -211,13 +212,16 @@ class _Store:
         self.client.log_inputs(run_id, [DatasetInput(_dataset(data), [context])])
         return run_id
 
-    def log(self, run_id: str, metrics: Mapping[str, Any], step: int = 0, at: int = 0) -> None:
-        """Add figures to a run; what is no number is left out."""
+    def log(
+        self, run_id: str, metrics: Mapping[str, Any], step: int = 0, at: int = 0,
+        model_id: str | None = None,
+    ) -> None:  # fmt: skip
+        """Add figures to a run, and to a model of it; what is no number is left out."""
         from mlflow.entities import Metric
 
         at = at or _now()
         numbers = [
-            Metric(_allowed(key), float(value), at, step)
+            Metric(_allowed(key), float(value), at, step, model_id=model_id)
             for key, value in metrics.items()
             if isinstance(value, int | float) and not isinstance(value, bool)
         ]
@@ -420,11 +424,11 @@ def _record(store: _Store, result: Result) -> tuple[str, str]:
         content.update(path.read_bytes())
     if tags.get("results_md5") == content.hexdigest():
         return run_id, tags["model_id"]
-    store.log(run_id, result.metrics)
+    model_id = tags.get("model_id") or _log_model(store, run_id, result)
+    store.log(run_id, result.metrics, model_id=model_id)
     for path in result.files:
         kind = "figures" if path.suffix == ".png" else "metrics"
         store.client.log_artifact(run_id, str(path), kind)
-    model_id = tags.get("model_id") or _log_model(store, run_id, result)
     for key, value in {"model_id": model_id, "results_md5": content.hexdigest()}.items():
         store.client.set_tag(run_id, key, value)
     return run_id, model_id
@@ -445,6 +449,7 @@ def _rebuild(store: _Store, result: Result, model_hash: str) -> str:
 def _log_model(store: _Store, run_id: str, result: Result) -> str:
     """Save the model as MLflow serves it (see har/served_model.py)."""
     from mlflow import pyfunc
+    from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model, ModelSignature
     from mlflow.types.schema import AnyType, Array, ColSpec, DataType, Map, Schema
 
@@ -452,7 +457,7 @@ def _log_model(store: _Store, run_id: str, result: Result) -> str:
     # and har.served_model does the checking.
     inputs = Schema([
         ColSpec(AnyType(), "keypoints"),
-        ColSpec(Array(DataType.double), "image_size"),
+        ColSpec(Array(DataType.long), "image_size"),
         ColSpec(AnyType(), "scores", required=False),
     ])  # fmt: skip
     outputs = Schema([
@@ -460,19 +465,22 @@ def _log_model(store: _Store, run_id: str, result: Result) -> str:
         ColSpec(DataType.double, "probability"),
         ColSpec(Map(DataType.double), "probabilities"),
     ])  # fmt: skip
-    with _as_default(store.uri):
-        logged = Model.log(
-            artifact_path=None,
-            flavor=pyfunc,
-            name=result.name,
-            run_id=run_id,
+    logged = store.client.create_logged_model(store.experiment_id, result.name, run_id)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "model"
+        pyfunc.save_model(
+            folder,
             loader_module="har.served_model",
             data_path=str(result.checkpoint),
             code_paths=[str(Path(__file__).parent)],
+            mlflow_model=Model(run_id=run_id, model_id=logged.model_id),
             signature=ModelSignature(inputs, outputs),
             input_example=[request_of_clip(result.example)] if result.example else None,
             pip_requirements=[_requirement(name) for name in _SERVING_PACKAGES],
         )
+        store.client.log_model_artifacts(logged.model_id, str(folder))
+    store.client.finalize_logged_model(logged.model_id, "READY")
+    store.client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, 0)])
     return logged.model_id
 
 
@@ -498,19 +506,19 @@ def _register(store: _Store, name: str, result: Result, run_id: str, model_id: s
     versions = client.search_model_versions(f"name = '{name}'")
     version = next((v for v in versions if v.tags.get("dvc.model_md5") == model_hash), None)
     if version is None:
-        version = client.create_model_version(
-            name,
-            f"models:/{model_id}",
-            run_id,
-            tags={
-                "model": result.name,
-                "dvc.model_md5": model_hash,
-                "dvc.data_hash": result.data.data_hash,
-                "val_accuracy": str(result.val["accuracy"]),
-            },
-            model_id=model_id,
-        )
-    champion = next((v for v in versions if CHAMPION in v.aliases), None)
+        tags = {
+            "model": result.name,
+            "dvc.model_md5": model_hash,
+            "dvc.data_hash": result.data.data_hash,
+            "val_accuracy": str(result.val["accuracy"]),
+        }
+        with _as_default(store.uri):
+            version = client.create_model_version(
+                name, f"models:/{model_id}", run_id, tags, model_id=model_id
+            )
+    # A search leaves the aliases out.
+    number = client.get_registered_model(name).aliases.get(CHAMPION)
+    champion = next((v for v in versions if str(v.version) == str(number)), None)
     if (
         champion is None
         or champion.tags.get("dvc.data_hash") != result.data.data_hash
@@ -680,7 +688,7 @@ def _as_default(uri: str) -> Iterator[None]:
 
 def _be_brief() -> None:
     """Bound MLflow's waiting, unless the user did; it reads these before every request."""
-    for name, value in _PATIENCE.items():
+    for name, value in BRIEF.items():
         os.environ.setdefault(name, value)
 
 

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from har.augment import augment, training_windows
 from har.errors import UserError
+from har.keras import KerasAdam
 from har.models import build
 from har.params import Model, Train
 from har.predict import class_probabilities, whole_clips
@@ -39,6 +40,9 @@ class Epoch:
         return asdict(self)
 
 
+HISTORY_COLUMNS = tuple(field.name for field in fields(Epoch))
+
+
 def train_model(
     train: Features,
     val: Features,
@@ -46,7 +50,7 @@ def train_model(
     settings: Train,
     layout: Layout,
     seed: int,
-    report: Callable[[Epoch], None],
+    report: Callable[[Epoch], None] = lambda entry: None,
 ) -> tuple[nn.Module, list[Epoch]]:
     """Build a network and train it.
 
@@ -184,8 +188,10 @@ def _batches(number: int, size: int, generator: torch.Generator) -> Iterator[Ten
 
 
 def _optimizer(model: nn.Module, settings: Train) -> torch.optim.Optimizer:
-    """Adam with L2 on every weight, as the references use it, or AdamW that decays matrices."""
+    """Adam with L2 on every weight, AdamW that decays matrices only, or Adam as Keras has it."""
     weights = [weight for weight in model.parameters() if weight.requires_grad]
+    if settings.optimizer == "keras_adam":
+        return KerasAdam(weights, settings.lr, settings.epsilon)
     if settings.optimizer == "adam":
         return torch.optim.Adam(
             weights, settings.lr, eps=settings.epsilon, weight_decay=settings.weight_decay

@@ -1,41 +1,26 @@
-"""Evaluate: both models on held-out clips, with intervals and the test of their difference."""
+"""Evaluate: both models on held-out clips, with intervals, the test of their difference, plots."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 
+from har import dvc_plots, figures, metrics
 from har.checkpoint import load_checkpoint
 from har.errors import UserError, user_errors_end_the_program
-from har.files import read_json, write_json
-from har.metrics import apply_temperature, compare, evaluate, per_class
-from har.params import load_params
+from har.files import read_csv, read_json, write_atomically, write_csv, write_json
+from har.params import Evaluate, load_params
 from har.predict import Recognizer, class_probabilities
-from har.store import Features, data_hash, read_features
-from har.training import count_parameters
-from stages import FEATURES, METRICS, MODELS
+from har.skeleton import LAYOUTS
+from har.store import Features, Prepared, data_hash, read_features, read_prepared
+from har.training import HISTORY_COLUMNS, count_parameters
+from stages import FEATURES, METRICS, MODELS, PLOTS, PREDICTIONS, PREPARED
 from stages.split import audit_line
+from stages.summary import table
 
 NAMES = ("baseline", "improved")
-
-
-def load_fitting(path: Path, features: Features) -> Recognizer:
-    """Load a checkpoint that was trained for the classes of these features.
-
-    Raises:
-        UserError: the checkpoint is for other classes or joints.
-    """
-    checkpoint = load_checkpoint(path)
-    for key, wanted in (("classes", checkpoint.classes), ("layout", checkpoint.layout)):
-        if features.settings[key] != wanted:
-            raise UserError(
-                f"{path} was trained for the {key} {wanted}, {FEATURES} has "
-                f"{features.settings[key]}: run `dvc repro`"
-            )
-    if checkpoint.data_hash != data_hash(FEATURES):
-        raise UserError(f"{path} was trained on other features than {FEATURES}: run `dvc repro`")
-    return Recognizer.of(checkpoint)
 
 
 def main() -> None:
@@ -43,7 +28,7 @@ def main() -> None:
     params = load_params()
     torch.set_num_threads(params.threads)
     features = read_features(FEATURES)
-    classes = features.settings["classes"]
+    prepared = read_prepared(PREPARED)
     held_out = features.subset(params.evaluate.subset)
     if not len(held_out):
         raise UserError(
@@ -51,67 +36,152 @@ def main() -> None:
             "split.test_fraction a share"
         )
     models = {name: load_fitting(MODELS / f"{name}.safetensors", features) for name in NAMES}
-    raw, calibrated = {}, {}
-    for name, recognizer in models.items():
-        raw[name] = class_probabilities(recognizer.model, held_out, recognizer.checkpoint.model)
-        calibrated[name] = apply_temperature(
-            np.log(np.maximum(raw[name], 1e-12)), recognizer.checkpoint.temperature
+    histories = {name: read_csv(MODELS / f"{name}_history.csv", HISTORY_COLUMNS) for name in NAMES}
+    raw = {
+        name: class_probabilities(found.model, held_out, found.checkpoint.model)
+        for name, found in models.items()
+    }
+    calibrated = {
+        name: metrics.apply_temperature(
+            np.log(np.maximum(raw[name], 1e-12)), found.checkpoint.temperature
         )
+        for name, found in models.items()
+    }
 
-    figures: dict[str, Any] = {}
-    top_k, seed = (params.evaluate.top_k,), params.seed
-    resamples = params.evaluate.resamples
-    for name, recognizer in models.items():
-        found, before = (
-            evaluate(
-                held_out.labels, probabilities[name], held_out.groups,
-                top_k=top_k, resamples=resamples, seed=seed,
-            )
-            for probabilities in (calibrated, raw)
-        )  # fmt: skip
-        figures[name] = found | {
-            "log_loss_uncalibrated": before["log_loss"],
-            "calibration_error_uncalibrated": before["calibration_error"],
-            "temperature": recognizer.checkpoint.temperature,
-            "val_accuracy": recognizer.checkpoint.val["accuracy"],
-            "parameters": count_parameters(recognizer.model),
-        }
-    figures["difference"] = compare(
-        held_out.labels,
-        calibrated["baseline"],
-        calibrated["improved"],
-        held_out.groups,
-        resamples=resamples,
-        seed=seed,
-    )
     audit = read_json(METRICS / "split.json")
-    figures["leak"] = audit[params.evaluate.subset]
-    write_json(METRICS / "evaluation.json", figures)
-    write_json(
-        METRICS / "per_class.json",
-        {name: per_class(held_out.labels, calibrated[name], classes) for name in NAMES},
-    )
-    print(summary(figures, params.evaluate.subset))
+    evaluation = measure(models, held_out, raw, calibrated, params.evaluate, params.seed)
+    evaluation["leak"] = audit[params.evaluate.subset]
+    classes = features.settings["classes"]
+    per_class = {
+        name: metrics.per_class(held_out.labels, calibrated[name], classes) for name in NAMES
+    }
+    write_json(METRICS / "evaluation.json", evaluation)
+    write_json(METRICS / "per_class.json", per_class)
+    write_predictions(held_out, calibrated, classes)
+    write_plots(held_out, prepared, raw, calibrated, per_class, histories, classes)
+    print(table(evaluation, params.evaluate.subset))
     print(audit_line(audit))
 
 
-def summary(figures: dict[str, Any], subset: str) -> str:
-    """The small table that ends a run."""
-    lines = [f"{'':10}{'accuracy':>10}{'95 % interval':>17}{'macro-F1':>10}{'parameters':>12}"]
-    for name in NAMES:
-        found = figures[name]
-        interval = f"{found['accuracy_low']:.3f} - {found['accuracy_high']:.3f}"
-        lines.append(
-            f"{name:10}{found['accuracy']:10.3f}{interval:>17}{found['macro_f1']:10.3f}"
-            f"{found['parameters']:12,}"
-        )
-    difference = figures["difference"]
-    lines.append(
-        f"{figures['improved']['clips']} {subset} clips of {figures['improved']['groups']} groups; "
-        f"difference {difference['accuracy']:+.3f} ({difference['accuracy_low']:+.3f} to "
-        f"{difference['accuracy_high']:+.3f}), McNemar p = {difference['p_value']:.3g}"
+def load_fitting(path: Path, features: Features) -> Recognizer:
+    """Load a checkpoint that was trained on these features.
+
+    Raises:
+        UserError: the checkpoint is for other classes, joints or clips.
+    """
+    checkpoint = load_checkpoint(path)
+    for key, trained_for in (("classes", checkpoint.classes), ("layout", checkpoint.layout)):
+        if features.settings[key] != trained_for:
+            raise UserError(
+                f"{path} was trained for the {key} {trained_for}, {FEATURES} has "
+                f"{features.settings[key]}: run `dvc repro`"
+            )
+    if checkpoint.data_hash != data_hash(FEATURES):
+        raise UserError(f"{path} was trained on other features than {FEATURES}: run `dvc repro`")
+    return Recognizer.of(checkpoint)
+
+
+def measure(
+    models: dict[str, Recognizer], held_out: Features, raw: dict[str, np.ndarray],
+    calibrated: dict[str, np.ndarray], settings: Evaluate, seed: int,
+) -> dict[str, Any]:  # fmt: skip
+    """The figures of both models, before and after temperature scaling, and of their difference."""
+    labels, groups = held_out.labels, held_out.groups
+    options: dict[str, Any] = {"resamples": settings.resamples, "seed": seed}
+    found: dict[str, Any] = {}
+    for name, recognizer in models.items():
+        checkpoint = recognizer.checkpoint
+        before = metrics.evaluate(labels, raw[name], groups, **options)
+        found[name] = metrics.evaluate(
+            labels, calibrated[name], groups, top_k=(settings.top_k,), **options
+        ) | {
+            "log_loss_uncalibrated": before["log_loss"],
+            "calibration_error_uncalibrated": before["calibration_error"],
+            "temperature": checkpoint.temperature,
+            "val_accuracy": checkpoint.val["accuracy"],
+            "parameters": count_parameters(recognizer.model),
+        }
+    found["difference"] = metrics.compare(
+        labels, calibrated["baseline"], calibrated["improved"], groups, **options
     )
-    return "\n".join(lines)
+    return found
+
+
+def write_predictions(
+    held_out: Features, probabilities: dict[str, np.ndarray], classes: list[str]
+) -> None:
+    """One row per held-out clip: what it is, and what each model says and how surely."""
+    rows = []
+    for index, clip in enumerate(held_out.ids):
+        row = {"id": clip, "class": classes[held_out.labels[index]]}
+        for name in NAMES:
+            row[name] = classes[probabilities[name][index].argmax()]
+            row[f"{name}_probability"] = float(probabilities[name][index].max())
+        rows.append(row)
+    write_csv(PREDICTIONS, rows, list(rows[0]))
+
+
+def write_plots(
+    held_out: Features, prepared: Prepared, raw: dict[str, np.ndarray],
+    calibrated: dict[str, np.ndarray], per_class: dict[str, Any],
+    histories: dict[str, list[dict[str, str]]], classes: list[str],
+) -> None:  # fmt: skip
+    """Write the tables that DVC draws and the pictures."""
+    labels, layout = held_out.labels, LAYOUTS[held_out.settings["layout"]]
+    rows = {row.id: row for row in prepared.rows}
+
+    def samples(indices: np.ndarray) -> list[figures.Sample]:
+        ids = [str(clip) for clip in held_out.ids[indices]]
+        return [figures.Sample(clip, rows[clip].label, prepared.poses(rows[clip])) for clip in ids]
+
+    calibration = {
+        name: {
+            "before": metrics.calibration_bins(labels, raw[name]),
+            "after": metrics.calibration_bins(labels, calibrated[name]),
+        }
+        for name in NAMES
+    }
+    write_csv(
+        PLOTS / "per_class.csv",
+        dvc_plots.per_class_rows(per_class),
+        dvc_plots.PER_CLASS_COLUMNS,
+    )
+    write_csv(
+        PLOTS / "reliability.csv",
+        dvc_plots.reliability_rows(calibration),
+        dvc_plots.RELIABILITY_COLUMNS,
+    )
+    for name in NAMES:
+        confusion = metrics.confusion(labels, calibrated[name])
+        confusion_rows = dvc_plots.confusion_rows(confusion, classes)
+        columns = dvc_plots.CONFUSION_COLUMNS
+        write_csv(PLOTS / f"confusion_{name}.csv", confusion_rows, columns)
+        write_csv(PLOTS / f"history_{name}.csv", histories[name], HISTORY_COLUMNS)
+        write_png(f"confusion_{name}", figures.confusion_matrix(confusion, classes, name))
+    curves = {
+        name: {key: [float(row[key]) for row in history] for key in HISTORY_COLUMNS}
+        for name, history in histories.items()
+    }
+    write_png("curves", figures.training_curves(curves))
+    write_png("per_class", figures.per_class_f1(per_class))
+    write_png("reliability", figures.reliability(calibration))
+
+    improved = calibrated["improved"]
+    # The first held-out clip of each class: one that nobody picked.
+    first = np.array([np.flatnonzero(labels == label)[0] for label in np.unique(labels)])
+    write_png(
+        "examples", figures.predicted_examples(samples(first), improved[first], classes, layout)
+    )
+    worst = figures.worst_mistakes(labels, improved)
+    write_png(
+        "mistakes", figures.mistakes_gallery(samples(worst), improved[worst], classes, layout)
+    )
+
+
+def write_png(name: str, figure: Figure) -> None:
+    """Write a figure to plots/."""
+    with write_atomically(PLOTS / f"{name}.png") as file:
+        file.write(figures.png(figure))
 
 
 if __name__ == "__main__":

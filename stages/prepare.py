@@ -20,7 +20,7 @@ def main() -> None:
     params = load_params()
     settings = params.prepare
     project = project_folder()
-    found = sources.load(settings.source, params.seed, project / "data/raw", project)
+    found = sources.load(settings.source, settings.seed, project / "data/raw", project)
     chosen = sources.choose_classes(found, settings.classes)
     layout = LAYOUTS[settings.layout]
     for clip in chosen.clips:

@@ -12,13 +12,13 @@ from har.store import Row, read_rows
 from stages import METRICS, PREPARED, SPLIT
 
 
-def choose_subsets(rows: list[Row], settings: Split, seed: int) -> tuple[np.ndarray, str]:
+def choose_subsets(rows: list[Row], settings: Split) -> tuple[np.ndarray, str]:
     """The subset name (N,) of every clip by the protocol of params.yaml, and a line about it."""
     ids = [row.id for row in rows]
     labels = np.array([row.label for row in rows])
     groups = [row.group for row in rows]
     classes = [name for _, name in sorted({(row.label, row.class_name) for row in rows})]
-    val, test = settings.val_fraction, settings.test_fraction
+    val, test, seed = settings.val_fraction, settings.test_fraction, settings.seed
     if settings.protocol == "official":
         lists: dict[str, list[str]] = {}
         for row in rows:
@@ -49,7 +49,7 @@ def main() -> None:
             f"{PREPARED}/clips.csv has one class ({rows[0].class_name}): a classifier needs two; "
             "name more in prepare.classes or take all with -S 'prepare.classes=[]'"
         )
-    subsets, note = choose_subsets(rows, params.split, params.seed)
+    subsets, note = choose_subsets(rows, params.split)
     groups = np.array([row.group for row in rows])
     audit = splits.audit(None, groups, subsets)
 

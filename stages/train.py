@@ -10,7 +10,7 @@ from har.params import Preprocess, load_params
 from har.predict import class_probabilities
 from har.skeleton import LAYOUTS
 from har.store import data_hash, read_features
-from har.training import Epoch, count_parameters, train_model
+from har.training import HISTORY_COLUMNS, Epoch, count_parameters, train_model
 from stages import FEATURES, MODELS
 
 
@@ -49,6 +49,10 @@ def train(name: str) -> None:
     )
     probabilities = class_probabilities(model, val, model_settings)
     log_probabilities = np.log(np.maximum(probabilities, 1e-12))
+    if settings.refit:
+        both, none = features.subset("train", "val"), features.subset()
+        print(f"val is measured: training again on all {len(both)} train and val clips")
+        model, _ = train_model(both, none, model_settings, settings, layout, params.seed)
     checkpoint = Checkpoint(
         weights=model.state_dict(),
         model=model_settings,
@@ -61,7 +65,7 @@ def train(name: str) -> None:
     )
     save_checkpoint(MODELS / f"{name}.safetensors", checkpoint)
     rows = [epoch.as_row() for epoch in history]
-    write_csv(MODELS / f"{name}_history.csv", rows, list(rows[0]))
+    write_csv(MODELS / f"{name}_history.csv", rows, HISTORY_COLUMNS)
     print(
         f"{count_parameters(model)} parameters, val accuracy {checkpoint.val['accuracy']:.3f}, "
         f"written to {MODELS / name}.safetensors"

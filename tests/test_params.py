@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from har.errors import UserError
+from har.params import load_params, load_yaml
+
+PARAMS = Path(__file__).parents[1] / "params.yaml"
+
+
+def changed(tmp_path, old, new):
+    text = PARAMS.read_text()
+    assert old in text
+    path = tmp_path / "params.yaml"
+    path.write_text(text.replace(old, new, 1))
+    return path
+
+
+@pytest.mark.parametrize("written", ["1e-05", "1e-3", "0.00001", "12E3", ".5", "1."])
+def test_scientific_notation_is_a_number(tmp_path, written):
+    path = changed(tmp_path, "  lr: 0.002", f"  lr: {written}")
+    assert load_params(path).train.lr == float(written)
+
+
+@pytest.mark.parametrize("text", ["a: 1e-05", "a: no", "a: 017", "a: 1:30", "a: 0.5", "a: .inf"])
+def test_yaml_is_read_as_dvc_reads_it(tmp_path, text):
+    path = tmp_path / "some.yaml"
+    path.write_text(text)
+    assert load_yaml(path) == dict(YAML(typ="rt").load(text))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("  dropout: 0.4", "  dropuot: 0.4", "model.dropuot: unknown key; known are arch"),
+        ("  dropout: 0.4", "  dropout: high", "model.dropout.*valid number.*'high'"),
+        ("  dropout: 0.4", "  dropout: 1.5", "model.dropout.*less than 1.*1.5"),
+        ("  protocol: group", "  protocol: grup", "split.protocol.*'group', 'random' or 'off"),
+        ("threads: 2", "threads: true", "threads.*integer.*True"),
+        ("threads: 2\n", "", "threads: this key is missing"),
+        ("  test_fraction: 0.15", "  test_fraction: 0.9", "split: val_fraction . test_fraction"),
+        ("    iterations: 300", "    iterations: 0", "baseline.train: set either iterations"),
+        ("    lstm: window", "    lstm: keras", "baseline.model.lstm keras.*preprocess.frames"),
+        ("seed: 42", "seed: [1, 2", "not readable YAML"),
+        ("seed: 42", "seed: !!python/object/apply:os.system [ls]", "not readable YAML"),
+    ],
+)
+def test_a_mistake_is_told_with_file_key_and_what_is_allowed(tmp_path, old, new, complaint):
+    path = changed(tmp_path, old, new)
+    with pytest.raises(UserError, match=complaint) as caught:
+        load_params(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_told(tmp_path):
+    with pytest.raises(UserError, match="not found"):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_params_survive_dvc_rewriting_them(tmp_path):
+    """`dvc exp run -S` loads and dumps the whole file: it must come back as it was written."""
+    from dvc.utils.serialize import modify_yaml
+
+    path = tmp_path / "params.yaml"
+    path.write_text(PARAMS.read_text())
+    with modify_yaml(path) as content:
+        content["model"]["dropout"] = 0.3
+    expected = PARAMS.read_text().replace("  dropout: 0.4", "  dropout: 0.3")
+    assert path.read_text() == expected
