@@ -7,13 +7,14 @@ UCF101, HMDB51, NTU and others. Two keys more are read and written: `classes`, t
 label order, and a clip's `group`. A 3D file has C = 3 and no `keypoint_score`.
 """
 
+import itertools
 import math
 import pickle
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -24,13 +25,14 @@ from har.files import write_atomically
 from har.safe_pickle import shown
 
 _MOST_CLASSES = 10_000
+_LONGEST_NAME = 1000  # characters
 _COPIES = 4  # arrays in memory may be this many times the file, no more
 _FAR = 3  # image sizes beyond the image, from where on a coordinate is worth a note
 
 # Clip names that give away the class, or the video or person, and with it the sister clips.
 _UCF101_ID = re.compile(r"v_(?P<group>(?P<name>[A-Za-z]+)_g\d{2})_c\d{2}")
 _NTU_ID = re.compile(r"S\d{3}C\d{3}(?P<group>P\d{3})R\d{3}A(?P<action>\d{3})")
-_HMDB51_ID = re.compile(r"(?P<words>\w+)_[hulf]_[cn]m_np\d_(?:ba|fr|le|ri)_(?:bad|med|goo)_\d+$")
+_HMDB51_ID = re.compile(r"(?P<words>\w+)_[hulf]_[cn]m_np\d_(?:ba|fr|le|ri)_(?:bad|med|goo)_\d+")
 _ROLE = re.compile(r"train(?:ing)?|val(?:id|idation)?|dev|test(?:ing)?", re.IGNORECASE)
 
 
@@ -38,8 +40,9 @@ def read_pickle(path: str | Path, classes: Sequence[str] | None = None) -> ClipS
     """Read and check a pickle in the published format.
 
     A clip that can't be used (NaN, no person, no frame) is dropped, and what is only odd is put
-    right; `notes` tells both. The class names are the file's own, else `classes`, else UCF101's
-    where the clip names are UCF101's and agree with the labels, else the label ids.
+    right; `notes` tells both. The class names are the file's own, else `classes`, else those of
+    the known set that the clip names belong to, else the label ids; where clip names contradict
+    the order of a known set's labels, the clip names are believed. Arrays may be read-only.
 
     Raises:
         UserError: the file is missing, damaged, unsafe, not in this format, or no clip is usable.
@@ -93,7 +96,9 @@ def check(
 
 
 def write_pickle(path: str | Path, clip_set: ClipSet) -> None:
-    """Write a set in the published format, with `classes` and groups; the notes are left out.
+    """Write a set in the published format, with its `classes`.
+
+    A clip's `group` is written only where its name does not tell it; the notes are left out.
 
     Raises:
         UserError: the file cannot be written.
@@ -110,7 +115,7 @@ def write_pickle(path: str | Path, clip_set: ClipSet) -> None:
             "keypoint": clip.keypoints,
             "keypoint_score": clip.scores,
         }
-        if clip.group != clip.id:
+        if clip.group != group_of(clip.id):
             annotation["group"] = clip.group
         annotations.append(annotation)
     content = {
@@ -163,7 +168,7 @@ def _clip(path: Path, number: int, annotation: Any, notes: _Notes) -> Clip | Non
     if not isinstance(annotation, dict):
         raise UserError(f"{path}: annotation {number} is {shown(annotation)}, not a dictionary")
     clip_id = annotation.get("frame_dir", annotation.get("filename"))
-    if not isinstance(clip_id, str) or not clip_id:
+    if not _is_name(clip_id):
         raise UserError(f"{path}: annotation {number} needs its clip's name in `frame_dir`")
     where = f"{path}: clip {shown(clip_id)}"
     label = _label(where, annotation.get("label"))
@@ -237,9 +242,14 @@ def _clip(path: Path, number: int, annotation: Any, notes: _Notes) -> Clip | Non
     group = annotation.get("group")
     if group is None:
         group = group_of(clip_id)
-    elif not isinstance(group, str | int) or group == "":
+    elif not _is_name(group) and not (isinstance(group, int) and abs(group) < 2**63):
         raise UserError(f"{where} has {shown(group)} as its `group`: give a string")
     return Clip(clip_id, label, keypoints, scores, image_size, str(group))
+
+
+def _is_name(value: Any) -> TypeGuard[str]:
+    """Whether a value can name something in tables and messages: no line breaks, no surrogates."""
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME and value.isprintable()
 
 
 def _label(where: str, label: Any) -> int:
@@ -301,12 +311,12 @@ def _class_names(
 ) -> list[str]:
     """Name of each label; read_pickle tells where it comes from."""
     labels = max(clip.label for clip in clips) + 1
-    if isinstance(own, np.ndarray):
+    if isinstance(own, np.ndarray) and own.size <= _MOST_CLASSES:
         own = own.tolist()
     if own is not None:
         if (
             not isinstance(own, list | tuple)
-            or not all(isinstance(name, str) and name for name in own)
+            or not all(map(_is_name, own))
             or len(set(own)) < len(own)
         ):
             raise UserError(f"{path}: `classes` must be a list of different names in label order")
@@ -332,7 +342,7 @@ def _class_names(
 def _classes_of_ids(clips: list[Clip]) -> Sequence[str]:
     """The classes that clip names speak of: the list of a known set, or UCF101-like names."""
     ids = [clip.id for clip in clips]
-    if all(_HMDB51_ID.search(name) for name in ids):
+    if all(_hmdb51_match(name) for name in ids):
         return catalogue.HMDB51_CLASSES
     if all((match := _NTU_ID.fullmatch(name)) and int(match["action"]) <= 60 for name in ids):
         return catalogue.NTU60_CLASSES
@@ -346,6 +356,10 @@ def _classes_of_ids(clips: list[Clip]) -> Sequence[str]:
     return sorted(said)
 
 
+def _hmdb51_match(clip_id: str) -> re.Match[str] | None:
+    return _HMDB51_ID.fullmatch(clip_id.rsplit("/", 1)[-1])
+
+
 def _name_in_id(clip_id: str, names: Mapping[str, str]) -> str | None:
     """The class that a clip's name gives away, if it is one of `names`.
 
@@ -353,7 +367,7 @@ def _name_in_id(clip_id: str, names: Mapping[str, str]) -> str | None:
     """
     if match := _UCF101_ID.fullmatch(clip_id):
         return names.get(match["name"].casefold())
-    if match := _HMDB51_ID.search(clip_id):
+    if match := _hmdb51_match(clip_id):
         words = match["words"].casefold().split("_")
         tails = ("_".join(words[start:]) for start in range(len(words)))
         return next((names[tail] for tail in tails if tail in names), None)
@@ -397,10 +411,10 @@ def _subsets(
         raise UserError(f"{path}: `split` is {shown(split)}, not subset name -> list of clip ids")
     subsets: dict[str, list[str]] = {}
     for name, members in split.items():
-        if isinstance(members, np.ndarray):
+        if isinstance(members, np.ndarray) and members.size <= 2 * len(ids | dropped):
             members = members.tolist()
         if (
-            not isinstance(name, str)
+            not _is_name(name)
             or not isinstance(members, list | tuple)
             or not all(isinstance(member, str) for member in members)
         ):
@@ -420,15 +434,17 @@ def _subsets(
 
 def _check_apart(path: Path, subsets: Mapping[str, list[str]]) -> None:
     """Refuse a clip that is both in train1 and test1, or xsub_train and xsub_val."""
-    for train in subsets:
-        role = _ROLE.search(train)
-        if not role or not role[0].lower().startswith("train"):
-            continue
-        for other in subsets:
-            if other == train or _ROLE.sub("", other) != _ROLE.sub("", train):
+    families: dict[str, list[tuple[str, str]]] = {}
+    for name in subsets:
+        if role := _ROLE.search(name):
+            family = name[: role.start()] + name[role.end() :]
+            families.setdefault(family, []).append((role[0].casefold(), name))
+    for members in families.values():
+        for (role_1, name_1), (role_2, name_2) in itertools.combinations(sorted(members), 2):
+            if role_1.startswith("train") == role_2.startswith("train"):
                 continue
-            if common := set(subsets[train]).intersection(subsets[other]):
+            if common := set(subsets[name_1]).intersection(subsets[name_2]):
                 raise UserError(
-                    f"{path}: clip {shown(min(common))} is both in subset {shown(train)} and in "
-                    f"{shown(other)} ({len(common)} such clips): take it out of one of them"
+                    f"{path}: clip {shown(min(common))} is both in subset {shown(name_1)} and in "
+                    f"{shown(name_2)} ({len(common)} such clips): take it out of one of them"
                 )

@@ -11,6 +11,7 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -21,9 +22,8 @@ from matplotlib.patches import Rectangle
 
 from har.skeleton import Layout
 
-BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION, PURPLE = (
-    "#000000 #E69F00 #56B4E9 #009E73 #F0E442 #0072B2 #D55E00 #CC79A7".split()
-)
+BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+BLUE, VERMILLION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
 GREY, PALE = "#666666", "#F2F2F2"
 LEFT, RIGHT, MIDDLE = BLUE, VERMILLION, "#444444"
 MODEL_COLOURS = (ORANGE, BLUE, GREEN, PURPLE)
@@ -87,7 +87,9 @@ def predicted_examples(
         hit = order[0] == sample.label
         verdict, colour = ("correct", GREEN) if hit else ("wrong", VERMILLION)
         _text(axes, left, top + 0.02, classes[sample.label], 3.0, 9, weight="bold")
-        _text(axes, left + 3.6, top + 0.02, verdict, 0.6, 9, color=colour, ha="right", weight="bold")
+        _text(
+            axes, left + 3.6, top + 0.02, verdict, 0.6, 9, color=colour, ha="right", weight="bold"
+        )
         _text(axes, left, top + 0.2, sample.id, 3.6, 6.5, color=GREY)
         frames = _shown_frames(sample.poses)
         view = _view(sample.poses[:, frames[1:2]], layout)
@@ -373,7 +375,7 @@ def class_balance(
     return figure
 
 
-def _tidy(axes: Axes, grid: str) -> None:
+def _tidy(axes: Axes, grid: Literal["x", "y", "both"]) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_axisbelow(True)
     axes.tick_params(labelsize=8)
@@ -416,7 +418,7 @@ def _side_legend(axes: Axes) -> None:
 
 
 def _text(
-    axes: Axes, x: float, y: float, text: str, room: float, size: float, **style: str
+    axes: Axes, x: float, y: float, text: str, room: float, size: float, **style: Any
 ) -> None:
     """Write text that is cut to fit the room (inches); y is its top unless `va` says otherwise."""
     width = size / 72 * (0.68 if "weight" in style else 0.6)
@@ -433,7 +435,7 @@ def _shown_frames(poses: np.ndarray) -> list[int]:
 
 
 def _drawable(poses: np.ndarray, layout: Layout) -> np.ndarray:
-    """x to the right and y downwards (..., V, 2); depth cameras have y upwards."""
+    """Coordinates with x to the right and y downwards (..., V, 2); depth cameras have y upwards."""
     return poses[..., :2] * ((1, -1) if layout.dimensions == 3 else (1, 1))
 
 
@@ -490,8 +492,9 @@ def _cell(
                 capstyle="round",
             ),
             EllipseCollection(
-                *np.full((2, len(score)), 0.045 * side),
-                angles=np.zeros(len(score)),
+                np.full(len(score), 0.045 * side),
+                np.full(len(score), 0.045 * side),
+                np.zeros(len(score)),
                 units="xy",
                 offsets=person,
                 offset_transform=axes.transData,

@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,7 +32,8 @@ def write_atomically(path: str | Path, mode: str = "wb", **options: Any) -> Iter
             f"cannot write {path}: {error.strerror or error}; free some space or check permissions"
         ) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def write_json(path: str | Path, content: Any) -> None:

@@ -19,7 +19,7 @@ from har.files import write_atomically
 
 STYLE = """
 body { font-family: system-ui, sans-serif; margin: 2em auto; max-width: 1500px; padding: 0 1em; }
-body > div { margin-bottom: 3em; overflow-x: auto; }
+body > div { margin-bottom: 3em; max-width: 100%; overflow-x: auto; vertical-align: top; }
 img { max-width: 100%; height: auto; }
 p { color: #555; margin: 0.3em 0; }
 table { border-spacing: 15px; }
@@ -35,14 +35,15 @@ def offline_page(page: Path, title: str = "Plots") -> str:
     text = _read(page).decode("utf-8")
     if "vegaEmbed" not in text and "<img" not in text:
         raise UserError(f"{page} shows no plots: run `dvc repro` first, then `dvc plots show`")
-    body = re.sub(r".*<body[^>]*>|</body>.*", "", text, flags=re.DOTALL)
+    body = text.partition("<body>")[2].rpartition("</body>")[0]
     body = re.sub(
         r'(<img\b[^>]*?\bsrc=")([^":]+)(")',
         lambda match: match[1] + _data_address(page.parent / unquote(match[2])) + match[3],
         body,
     )
     # A closing tag inside a string of the library would end the script element.
-    library = vl_convert.javascript_bundle().replace("</script", r"<\/script")
+    bundle = vl_convert.javascript_bundle()  # type: ignore[call-arg] # its stub wants a snippet
+    library = bundle.replace("</script", r"<\/script")
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f"<title>{html.escape(title)}</title>\n<style>{STYLE}</style>\n"

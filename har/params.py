@@ -95,19 +95,19 @@ class Preprocess(Section):
 class Windows(Section):
     """How a network sees clips of any length (see har/augment.py); lengths in original frames."""
 
-    frames: Annotated[int, Field(ge=8)]
+    frames: Annotated[int, Field(ge=8, le=4096)]
     longest: Count
     shortest_share: Annotated[float, Field(gt=0, le=1)]
     test_longest: Count
-    test_windows: Count
+    test_windows: Annotated[int, Field(ge=1, le=100)]
 
 
 class Model(Section):
     """A network and what it sees (see har/models/)."""
 
     arch: Literal["two_stream", "lstm", "ddnet", "stgcn"]
-    width: Count
-    layers: Count
+    width: Annotated[int, Field(ge=1, le=4096)]
+    layers: Annotated[int, Field(ge=1, le=64)]
     dropout: Share
     lstm: Literal["window", "keras", "pytorch"]
     batch_norm: bool

@@ -65,9 +65,13 @@ class Recognizer:
     @staticmethod
     def of(checkpoint: Checkpoint) -> "Recognizer":
         """Put a checkpoint's weights into its network."""
-        layout = LAYOUTS[checkpoint.layout]
-        model = build(checkpoint.model, len(checkpoint.classes), layout)
+        layout, classes = LAYOUTS[checkpoint.layout], len(checkpoint.classes)
         try:
+            # Sizes are compared before memory is asked for: settings may claim any width.
+            with torch.device("meta"):
+                sketch = build(checkpoint.model, classes, layout)
+            sketch.load_state_dict(checkpoint.weights, assign=True)
+            model = build(checkpoint.model, classes, layout)
             model.load_state_dict(checkpoint.weights)
         except RuntimeError as error:
             reason = str(error).splitlines()[-1].strip()

@@ -12,10 +12,12 @@ a file may hold about one operation per 16 bytes.
 """
 
 import math
+import os
 import pickle
 import pickletools
 import re
 import struct
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -81,13 +83,13 @@ def load(path: str | Path) -> Any:
             any other class or function (which the message gives).
     """
     path = Path(path)
-    if not path.exists():
+    if not os.path.exists(path):
         raise UserError(f"{path} not found: check the path")
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UserError(f"{path} is not a file: give the path of a pickle")
     try:
         with path.open("rb", buffering=1 << 18) as file:
-            return _Machine(path, path.stat().st_size).run(file)
+            return _Machine(path, os.fstat(file.fileno()).st_size).run(file)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
     except _DAMAGE as error:
@@ -107,7 +109,9 @@ def shown(value: Any) -> str:
         return repr(value)
     if isinstance(value, np.ndarray):
         return f"an array of {value.dtype} with shape {value.shape}"
-    return f"a {type(value).__name__}"
+    if type(value) is int:
+        return "a huge number"
+    return value.text if type(value) is _Name else f"an object of type {type(value).__name__}"
 
 
 class _Machine:
@@ -166,7 +170,7 @@ class _Machine:
         """Carry out operations up to STOP and return what they leave."""
         allowed = _FREE_OPERATIONS + self.size // _BYTES_PER_OPERATION
         bounded = _Bounded(file, self.size)
-        table = {}
+        table: dict[bytes, tuple[Any, Any, Callable[[Any], object]]] = {}
         for info in pickletools.opcodes:
             if info.name in self.handlers:
                 decode = info.arg and info.arg.reader
@@ -308,6 +312,10 @@ class _Machine:
             raise TypeError("an array has no dtype or no bytes")
         if math.prod(shape) * dtype.itemsize != len(raw):
             raise ValueError(f"an array of shape {shape} has {len(raw)} bytes")
+        if dtype.kind == "U" and raw:
+            characters = np.frombuffer(raw, f"{dtype.byteorder}u4")
+            if characters.max() > sys.maxunicode:
+                raise ValueError("an array has characters that are none")
         return np.ndarray(shape, dtype, raw, order="F" if fortran is True else "C")
 
     def _array_from_buffer(self, raw: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:

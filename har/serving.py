@@ -7,11 +7,10 @@ back in full, and shows tracebacks of CSV and Parquet bodies that it can't read.
 import asyncio
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from har import tracking
 from har.errors import UserError
@@ -32,16 +31,13 @@ class _RefusalError(Exception):
     """Status and reason of a request that never reaches the model."""
 
 
-def serve(model: str, host: str = "127.0.0.1", port: int = 5001) -> int:
-    """Serve a registered model until interrupted, with the code that it was registered with.
+def serve(model: str, host: str = "127.0.0.1", port: int = 5001) -> NoReturn:
+    """Become a server of a registered model, with the code that it was registered with.
 
     Args:
         model: MLflow's name for it, such as `models:/skeleton-actions@champion`.
         host: where to listen; beyond this machine only if told to.
         port: TCP port.
-
-    Returns:
-        The server's exit status.
 
     Raises:
         UserError: there is no such model.
@@ -64,13 +60,8 @@ def serve(model: str, host: str = "127.0.0.1", port: int = 5001) -> int:
         "--app-dir", str(folder / "code"), "--host", host, "--port", str(port),
         "--limit-concurrency", str(_MOST_AT_ONCE), "--log-level", "warning",
     ]  # fmt: skip
-    server = subprocess.Popen(command, env=environment, cwd=folder)
-    try:
-        return server.wait()
-    except KeyboardInterrupt:  # the server got it, too
-        return server.wait()
-    finally:
-        server.terminate()
+    os.chdir(folder)
+    os.execve(sys.executable, command, environment)  # signals reach the server itself
 
 
 def application() -> _App:

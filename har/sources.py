@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,7 +22,7 @@ from har.errors import UserError
 from har.safe_pickle import shown
 
 _UCF101_IMAGE = (256, 340)  # height and width of every clip of the published UCF101 file
-_CHUNK = 1 << 20
+_CHUNK = 1 << 16  # bytes; what a broken connection loses at most
 _ATTEMPTS = 100  # of connections that break, though each of them brought something
 _TIMEOUT = (10, 60)  # seconds to connect, and between two pieces of the answer
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -47,8 +48,8 @@ def load(source: str, seed: int, raw_folder: str | Path, base: str | Path = ".")
     if source in CATALOGUE:
         published = CATALOGUE[source]
         return read_pickle(download(published, raw_folder), published.classes)
-    path = Path(base) / Path(source).expanduser()
-    if not path.exists():
+    path = Path(base) / os.path.expanduser(source)
+    if not os.path.exists(path):
         raise UserError(
             f"prepare.source {shown(source)} not found: there is no {path}, and it is none of "
             f"simulated, {', '.join(CATALOGUE)}"
@@ -92,7 +93,7 @@ def _label_of(wanted: str | int, names: Sequence[str], present: Sequence[int]) -
     """The label of a class that has clips, by name or label id."""
     text = str(wanted)
     label = None
-    if isinstance(wanted, int):
+    if type(wanted) is int:
         label = wanted
     elif text in names:
         label = names.index(text)
@@ -222,12 +223,14 @@ def _fetch(published: PublishedSet, part: Path) -> None:
             arrived = 0
         if shutil.disk_usage(part.parent).free < published.size - arrived:
             raise OSError(errno.ENOSPC, f"{published.size - arrived:,} bytes don't fit on the disk")
+        broken: requests.RequestException = requests.ConnectionError("the answer ended early")
         try:
             _fetch_rest(published, part, arrived)
-        except requests.RequestException:
-            if not part.exists() or part.stat().st_size <= arrived:
-                raise
-    raise requests.ConnectionError
+        except requests.RequestException as error:
+            broken = error
+        if not part.exists() or part.stat().st_size <= arrived:
+            raise broken
+    raise requests.ConnectionError("the connection breaks again and again")
 
 
 def _check_https(address: str) -> None:
@@ -244,16 +247,20 @@ def _fetch_rest(published: PublishedSet, part: Path, start: int) -> None:
     with requests.get(published.address, headers=headers, stream=True, timeout=_TIMEOUT) as answer:
         for hop in (*answer.history, answer):
             _check_https(hop.url)
-        if start and answer.status_code == 416:
-            part.unlink()
-            return
-        if not answer.ok:
+        if not answer.ok and answer.status_code != 416:
             raise UserError(
                 f"{published.address} answered {answer.status_code} {answer.reason}: try again "
                 "later, or give a copy of the file as prepare.source"
             )
-        going_on = answer.headers.get("Content-Range", "").startswith(f"bytes {start}-")
-        if answer.status_code != 206 or not going_on:
+        kept, _, size = answer.headers.get("Content-Range", "").partition("/")
+        size = size or answer.headers.get("Content-Length", "")
+        if answer.status_code == 416 or size not in ("", str(published.size)):
+            part.unlink(missing_ok=True)
+            raise UserError(
+                f"{published.address} has another size than the published file of "
+                f"{published.size:,} bytes: give a copy of that as prepare.source"
+            )
+        if answer.status_code != 206 or not kept.startswith(f"bytes {start}-"):
             start = 0
         with (
             part.open("ab" if start else "wb") as file,

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from har.clips import Clip
 from har.errors import UserError
 from har.files import read_csv, read_json
 from har.params import Params, Tracking, project_folder
+from har.store import Features, read_features, read_prepared
 
 NAMES = ("baseline", "improved")
 CHAMPION = "champion"
@@ -43,6 +45,8 @@ BRIEF = {
 }
 _SECONDS_FOR_A_LOCKED_DATABASE = 5
 _SECONDS_FOR_A_NEW_DATABASE = 120
+# Otherwise MLflow shows its pages for language models.
+_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 _METRICS_AT_ONCE = 1000
 _LONGEST_PARAMETER = 6000
 # What a machine that only serves the model has to install.
@@ -167,7 +171,7 @@ class _Store:
             # MLflow's default is relative to the working folder, for experiments a temporary one.
             folder = (self.database.parent / "mlruns").as_uri() if self.database else None
             try:
-                return self.client.create_experiment(name, folder)
+                return self.client.create_experiment(name, folder, tags=_EXPERIMENT_TAGS)
             except Exception:
                 # On a server, another machine may have been faster.
                 experiment = self.client.get_experiment_by_name(name)
@@ -254,8 +258,7 @@ class TrainingRun:
 
     def log_epoch(self, row: Mapping[str, Any]) -> None:
         """Send one epoch's figures; `epoch` is the step."""
-        figures = {key: value for key, value in row.items() if key != "epoch"}
-        self._waiting.append((figures, int(row["epoch"]), _now()))
+        self._waiting.append((*_figures_and_step(row), _now()))
         if not self._lost:
             self._try(self._send)
 
@@ -350,6 +353,10 @@ def read_results(params: Params, folder: Path = Path()) -> list[Result]:
     """
     from har.checkpoint import load_checkpoint
 
+    try:
+        features = read_features(folder / "data/features")
+    except UserError:  # models from DVC's cache don't need them
+        features = None
     evaluation = folder / "metrics/evaluation.json"
     figures = read_json(evaluation) if evaluation.is_file() else {}
     shared = [path for path in (evaluation, folder / "metrics/per_class.json") if path.is_file()]
@@ -361,12 +368,15 @@ def read_results(params: Params, folder: Path = Path()) -> list[Result]:
         checkpoint = load_checkpoint(path)
         metrics = flatten({params.evaluate.subset: figures.get(name, {})}, "/")
         if name == "improved":
-            metrics |= flatten({"difference": figures.get("difference", {})}, "/")
+            metrics |= flatten({"vs_baseline": figures.get("difference", {})}, "/")
         history = [
             {key: float(value) for key, value in row.items()}
             for row in read_csv(folder / f"models/{name}_history.csv", ["epoch"])
         ]
-        data = describe_features(folder / "data/features", params, checkpoint.data_hash)
+        if features:
+            data = describe_data(params.prepare.source, features, checkpoint.data_hash)
+        else:
+            data = DataDescription(params.prepare.source, checkpoint.data_hash)
         results.append(
             Result(
                 name, path, model_params(params, name), data, history, checkpoint.val, metrics,
@@ -376,16 +386,10 @@ def read_results(params: Params, folder: Path = Path()) -> list[Result]:
     return results
 
 
-def describe_features(features: Path, params: Params, data_hash: str) -> DataDescription:
-    """Describe the features that a model with this data hash was trained on."""
-    from har.store import read_features
-
-    try:
-        found = read_features(features)
-    except UserError:  # a model from DVC's cache doesn't need them
-        return DataDescription(params.prepare.source, data_hash)
-    clips = {name: len(found.subset(name)) for name in ("train", "val", "test")}
-    return DataDescription(params.prepare.source, data_hash, found.x.shape, clips)
+def describe_data(source: str, features: Features, data_hash: str) -> DataDescription:
+    """Describe features, named by their source, for MLflow's dataset column."""
+    clips = {name: len(features.subset(name)) for name in ("train", "val", "test")}
+    return DataDescription(source, data_hash, features.x.shape, clips)
 
 
 def record_results(
@@ -438,8 +442,7 @@ def _rebuild(store: _Store, result: Result, model_hash: str) -> str:
     """A run from a history on disk: the training ran elsewhere, or MLflow was away."""
     run_id = store.create(result.name, result.params, result.data, {"rebuilt": "from its history"})
     for row in result.history:
-        figures = {key: value for key, value in row.items() if key != "epoch"}
-        store.log(run_id, figures, int(row["epoch"]))
+        store.log(run_id, *_figures_and_step(row))
     store.log(run_id, {f"val/{key}": value for key, value in result.val.items()})
     store.client.set_tag(run_id, "dvc.model_md5", model_hash)
     store.client.set_terminated(run_id, "FINISHED")
@@ -466,7 +469,8 @@ def _log_model(store: _Store, run_id: str, result: Result) -> str:
         ColSpec(Map(DataType.double), "probabilities"),
     ])  # fmt: skip
     logged = store.client.create_logged_model(store.experiment_id, result.name, run_id)
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # advice to developers
         folder = Path(scratch) / "model"
         pyfunc.save_model(
             folder,
@@ -590,6 +594,11 @@ def flatten(nested: Mapping[str, Any], separator: str = ".", prefix: str = "") -
     return flat
 
 
+def _figures_and_step(row: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
+    """An epoch's figures, named so that MLflow draws the curves before all else."""
+    return {f"epoch/{key}": row[key] for key in row if key != "epoch"}, int(row["epoch"])
+
+
 def _resolved(project: Path | None) -> Path:
     return (project or project_folder()).resolve()
 
@@ -658,8 +667,6 @@ def _git(*arguments: str) -> str:
 
 def _example(prepared: Path) -> Clip | None:
     """The shortest prepared clip."""
-    from har.store import read_prepared
-
     try:
         clips = read_prepared(prepared)
     except UserError:

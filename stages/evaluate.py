@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from har import dvc_plots, figures, metrics
+from har import dvc_plots, figures, metrics, tracking
 from har.checkpoint import load_checkpoint
 from har.errors import UserError, user_errors_end_the_program
 from har.files import read_csv, read_json, write_atomically, write_csv, write_json
@@ -59,6 +59,7 @@ def main() -> None:
     write_json(METRICS / "per_class.json", per_class)
     write_predictions(held_out, calibrated, classes)
     write_plots(held_out, prepared, raw, calibrated, per_class, histories, classes)
+    tracking.record(params)
     print(table(evaluation, params.evaluate.subset))
     print(audit_line(audit))
 

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import atheris  # not among the project's requirements
+import numpy as np
 
 with atheris.instrument_imports(include=["har"]):
     from har.annotations import read_pickle
@@ -32,8 +33,13 @@ def read_once(content: bytes) -> None:
 if __name__ == "__main__":
     corpus = Path(sys.argv[1])
     corpus.mkdir(exist_ok=True)
+    rich = published(2, 1)
+    rich["classes"] = np.array(["sit", "stand", "wave"])
+    rich["split"] = {name: np.array(members) for name, members in rich["split"].items()}
+    rich["annotations"][0] |= {"label": np.int64(1), "group": 3, "img_shape": np.array((9, 9))}
     for protocol in PROTOCOLS:
         (corpus / f"published{protocol}").write_bytes(pickle.dumps(published(1, 1), protocol))
+        (corpus / f"rich{protocol}").write_bytes(pickle.dumps(rich, protocol))
     for number, (content, _) in enumerate(RAW.values()):
         (corpus / f"raw{number}").write_bytes(content)
     atheris.Setup(sys.argv, read_once)

@@ -156,9 +156,8 @@ def test_a_long_clip_and_a_short_one(tmp_path):
 def test_depth_camera_clips_need_neither_scores_nor_image_size(tmp_path):
     keypoints = np.ones((2, 3, 25, 3), np.float32)
     keypoints[1, 2] = 0
-    clip = read(
-        tmp_path, annotation(keypoint=keypoints, keypoint_score=..., img_shape=..., original_shape=...)
-    ).clips[0]  # fmt: skip
+    bare = {"keypoint_score": ..., "img_shape": ..., "original_shape": ...}
+    clip = read(tmp_path, annotation(keypoint=keypoints, **bare)).clips[0]
     assert clip.image_size == (0, 0)
     assert clip.scores[1, 2].max() == 0 and clip.scores.sum() == 5 * 25
 
@@ -168,12 +167,16 @@ def test_depth_camera_clips_need_neither_scores_nor_image_size(tmp_path):
     [
         ({"frame_dir": ...}, "`frame_dir`"),
         ({"frame_dir": 7}, "`frame_dir`"),
+        ({"frame_dir": ""}, "`frame_dir`"),
+        ({"frame_dir": "two\nlines"}, "`frame_dir`"),
+        ({"frame_dir": "half \ud800"}, "`frame_dir`"),
+        ({"frame_dir": "long" * 1000}, "`frame_dir`"),
         ({"label": "walk"}, "label 'walk'"),
         ({"label": -2}, "label -2"),
         ({"label": 10**9}, "label 1000000000"),
-        ({"label": 10**5000}, "label a int"),
+        ({"label": 10**5000}, "label a huge number"),
         ({"keypoint": ...}, "`keypoint`"),
-        ({"keypoint": [[1, 2]]}, "a list"),
+        ({"keypoint": [[1, 2]]}, "type list"),
         ({"keypoint": np.zeros((3, 17, 2))}, "shape (3, 17, 2)"),
         ({"keypoint": np.zeros((1, 3, 17, 4))}, "shape (1, 3, 17, 4)"),
         ({"keypoint": np.zeros((1, 3, 0, 2))}, "shape (1, 3, 0, 2)"),
@@ -184,12 +187,11 @@ def test_depth_camera_clips_need_neither_scores_nor_image_size(tmp_path):
         ({"img_shape": (256,)}, "`img_shape`"),
         ({"img_shape": (256, "wide")}, "`img_shape`"),
         ({"group": 1.5}, "`group`"),
+        ({"group": 10**5000}, "`group`"),
     ],
 )
 def test_annotations_of_the_wrong_kind_are_refused(tmp_path, changes, words):
-    assert words in refusal(
-        tmp_path, annotation("fine"), annotation("b") | {}, annotation(**changes)
-    )
+    assert words in refusal(tmp_path, annotation("fine"), annotation(**changes))
 
 
 def test_files_of_the_wrong_kind_are_refused(tmp_path):
@@ -199,7 +201,7 @@ def test_files_of_the_wrong_kind_are_refused(tmp_path):
         with pytest.raises(UserError, match="not in the published format"):
             read_pickle(path)
     assert "no usable clip" in refusal(tmp_path)
-    assert "annotation 1 is a int" in refusal(tmp_path, annotation(), 2**70)
+    assert "annotation 1 is a huge number" in refusal(tmp_path, annotation(), 2**70)
     assert "2 clips named 'a'" in refusal(tmp_path, annotation(), annotation())
     other = annotation("b", keypoint=np.ones((1, 3, 13, 2)), keypoint_score=np.ones((1, 3, 13)))
     assert "one skeleton" in refusal(tmp_path, annotation(), other)
@@ -212,7 +214,9 @@ def test_subsets(tmp_path):
     assert clip_set.subsets == split | {"train1": ["a", "b"]}
     assert noted(clip_set, "'train1'", "lacks", "'gone'")
     assert noted(clip_set, "'train1'", "more than once")
-    for broken in (["a"], {"train": "abc"}, {"train": [1]}, {1: ["a"]}):
+    arrays = {name: np.array(members) for name, members in split.items()}
+    assert read(tmp_path, *clips, split=arrays).subsets == clip_set.subsets
+    for broken in (["a"], {"train": "abc"}, {"train": [1]}, {1: ["a"]}, {"": ["a"]}):
         assert "`split`" in refusal(tmp_path, *clips, split=broken)
     assert "no clip of subset 'train'" in refusal(tmp_path, *clips, split={"train": ["x"]})
 
@@ -228,6 +232,15 @@ def test_a_clip_on_both_sides_is_refused(tmp_path, train, other):
 
 
 # --- Groups and class names ---
+
+
+def test_only_groups_that_names_do_not_tell_are_written(tmp_path):
+    path = tmp_path / "clips.pkl"
+    clips = read(tmp_path, annotation("v_Archery_g01_c01", 2), annotation("b", group="x")).clips
+    write_pickle(path, ClipSet(clips, list(UCF101_CLASSES)))
+    annotations = pickle.loads(path.read_bytes())["annotations"]
+    assert ["group" in item for item in annotations] == [False, True]
+    assert [clip.group for clip in read_pickle(path).clips] == ["Archery_g01", "x"]
 
 
 def test_groups_come_from_the_file_or_the_name():

@@ -46,11 +46,11 @@ class Filming:
 
 
 FILMING = {
-    "ApplyEyeMakeup": Filming(145, 161, (0.10, 0.28), (89, 295), 0, 0.5, (0.4, 0.2), 0.2, 120),
-    "ApplyLipstick": Filming(114, 157, (0.16, 0.30), (84, 522), 0, 0.2, (0.7, 0.2), 0.2, 115),
-    "BlowDryHair": Filming(131, 190, (0.52, 0.26), (67, 630), 0, 1.1, (0.1, 0.25), 0.4, 85),
-    "BrushingTeeth": Filming(131, 200, (0.22, 0.12), (79, 792), 0.14, 0.5, (0.4, 0.25), 0, 100),
-    "HeadMassage": Filming(147, 168, (0.35, 0.21), (73, 403), 0, 1.5, (0.35, 0.15), 1, 80),
+    "ApplyEyeMakeup": Filming(145, 161, (0.10, 0.28), (89, 295), 0, 0.5, (0.4, 0.2), 0.15, 145),
+    "ApplyLipstick": Filming(114, 157, (0.16, 0.30), (84, 522), 0, 0.2, (0.7, 0.2), 0.15, 130),
+    "BlowDryHair": Filming(131, 190, (0.52, 0.26), (67, 630), 0, 1.1, (0.1, 0.25), 0.25, 80),
+    "BrushingTeeth": Filming(131, 200, (0.27, 0.14), (79, 792), 0.14, 0.5, (0.4, 0.25), 0, 100),
+    "HeadMassage": Filming(147, 168, (0.35, 0.21), (73, 403), 0, 1.45, (0.32, 0.15), 1, 70),
 }
 
 
@@ -191,20 +191,20 @@ def _cameras(
 ) -> list[Camera]:
     """One camera for the group; now and then a clip is shot from elsewhere or nearer."""
     skull = session.axes[0].skull[kept].mean(0)
-    shoulders = filming.shoulders * np.exp(generator.normal(0, 0.35))
-    yaw = generator.normal(0, 0.35)
+    shoulders = filming.shoulders * np.exp(generator.normal(0, 0.3))
+    yaw = generator.normal(0, 0.25)
     camera = sample_camera(generator, skull, float(np.clip(shoulders, 35, 220)), yaw)
     lower = 25 * (len(session.people) > 1)  # leaves room for the helper who stands
     cameras = []
     for _ in range(size):
-        if cameras and generator.random() < 0.25:
+        if cameras and generator.random() < 0.15:
             zoom = float(np.exp(generator.normal(0, 0.2)))
             camera = Camera(
                 aim=camera.aim,
                 centre=camera.centre + generator.normal(0, 20, 2),
                 distance=camera.distance,
                 focal=camera.focal * zoom,
-                yaw=camera.yaw + generator.normal(0, 0.3),
+                yaw=camera.yaw + generator.normal(0, 0.2),
                 pitch=camera.pitch,
                 roll=camera.roll,
             )
@@ -240,7 +240,7 @@ def _detect_people(
         projected = film.project(person[kept])
         facing = film.facing(axes.head[kept])
         seen.append((projected, facing))
-        confidence = 3.0 if len(session.people) == 1 else 2.6 + 0.4 * generator.normal()
+        confidence = 3.0 if len(session.people) == 1 else 2.6 + 0.7 * generator.normal()
         detections.append(
             detect(generator, projected, facing, sample_faults(generator), confidence)
         )

@@ -41,8 +41,8 @@ class Habits:
     tempo: float  # factor on the frequency of all strokes
     size: float  # factor on the size of all strokes
     tool: float  # how far the tool's tip is from the wrist, 0 (short) to 1 (long)
-    rise: float  # angle of the working hand below (+) or above (-) its target, radians
-    front: float  # how much the hand comes from the front rather than from the side
+    rise: float  # holds the working hand lower (+) or higher (-) than others do, radians
+    front: float  # brings it from the front (+) rather than from the side (-)
     liveliness: float  # factor on all movements of head and trunk
     helper_hand: str  # what the idle hand does in work spells: rest, mirror or cheek
     poles: tuple[np.ndarray, np.ndarray]  # where the elbows point, in the torso's axes
@@ -93,19 +93,19 @@ def sample_habits(generator: np.random.Generator) -> Habits:
     """Draw one person's habits."""
     hand = RIGHT if generator.random() < 0.65 else LEFT
     poles = tuple(
-        np.array([SIDE[side] * (0.5 + 0.4 * generator.normal()), 1.0, 0.3 * generator.normal()])
+        np.array([SIDE[side] * (0.5 + 0.25 * generator.normal()), 1.0, 0.2 * generator.normal()])
         for side in (LEFT, RIGHT)
     )
     return Habits(
         hand=hand,
         switch=float(generator.choice([0.0, 0.1, 0.4], p=[0.4, 0.35, 0.25])),
-        work=float(generator.beta(4, 2)),
+        work=float(generator.beta(6, 1.5)),
         spell=float(np.exp(generator.normal(1.4, 0.35))),
-        tempo=float(np.exp(generator.normal(0, 0.25))),
-        size=float(np.exp(generator.normal(0, 0.25))),
+        tempo=float(np.exp(generator.normal(0, 0.2))),
+        size=float(np.exp(generator.normal(0, 0.2))),
         tool=float(generator.random()),
-        rise=float(generator.normal(0.7, 0.35)),
-        front=float(generator.uniform(0.2, 1.0)),
+        rise=float(generator.normal(0, 0.15)),
+        front=float(generator.normal(0, 0.12)),
         liveliness=float(np.exp(generator.normal(0, 0.4))),
         helper_hand=str(generator.choice(["rest", "mirror", "cheek"], p=[0.55, 0.3, 0.15])),
         poles=(poles[0], poles[1]),
@@ -117,16 +117,17 @@ def sample_habits(generator: np.random.Generator) -> Habits:
 # --- What each class does in a work spell: a grip of the working and of the other hand. ---
 
 
-def _from_tip(body: Body, habits: Habits, side: int, tip: np.ndarray, tool: float) -> np.ndarray:
-    """Wrist of a hand that holds a tool to `tip` (head axes), `tool` metres long with the hand."""
-    away = np.array(
-        [
-            SIDE[side] * np.cos(habits.rise) * (1.2 - 0.7 * habits.front),
-            np.sin(habits.rise),
-            -0.2 - 0.8 * habits.front,
-        ]
-    )
-    return tip + tool * away / np.linalg.norm(away)
+def _from_tip(
+    habits: Habits, side: int, tip: np.ndarray, tool: float, rise: float, front: float
+) -> np.ndarray:
+    """Wrist of a hand that holds something to `tip`, in the head's axes.
+
+    Hand and tool together are `tool` metres long and come from `rise` radians below the tip, from
+    straight in front of the face (`front` 1) or from its side (0).
+    """
+    rise, front = rise + habits.rise, front + habits.front
+    level = np.array([SIDE[side] * np.cos(front * np.pi / 2), 0, -np.sin(front * np.pi / 2)])
+    return tip + tool * (np.cos(rise) * level + (0, np.sin(rise), 0))
 
 
 def _other_hand(
@@ -144,7 +145,7 @@ def _other_hand(
 def _eye_makeup(
     generator: np.random.Generator, body: Body, habits: Habits, side: int
 ) -> tuple[Grip, Grip | None]:
-    eye = SIDE[side] if generator.random() < 0.65 else -SIDE[side]
+    eye = SIDE[side] if generator.random() < 0.75 else -SIDE[side]
     brow = -0.02 if generator.random() < 0.2 else 0.0
     tip = np.array([eye * body.eye, brow, -1.05 * body.face])
     tip = tip + generator.normal(0, 0.008, 3)
@@ -153,7 +154,7 @@ def _eye_makeup(
     if habits.style[0] < 0.35:  # mascara: upwards along the lashes
         along = np.array([0.2 * size, 1.2 * size, 0.4 * size])
     stroke = Stroke(along, along[[1, 0, 2]] * 0.5, 1.1 * habits.tempo, 2.0, 1.0)
-    place = _from_tip(body, habits, side, tip, 0.11 + 0.07 * habits.tool)
+    place = _from_tip(habits, side, tip, 0.11 + 0.04 * habits.tool, 0.25, 0.45)
     return Grip(place, HEAD, stroke), _other_hand(generator, body, habits, 1 - side)
 
 
@@ -161,7 +162,7 @@ def _lipstick(
     generator: np.random.Generator, body: Body, habits: Habits, side: int
 ) -> tuple[Grip, Grip | None]:
     tip = body.mouth + generator.normal(0, 0.008, 3)
-    size = 0.014 * habits.size
+    size = 0.015 * habits.size
     stroke = Stroke(
         np.array([size, 0.1 * size, 0.3 * size]),
         np.array([0, 0.4 * size, 0]),
@@ -169,7 +170,7 @@ def _lipstick(
         2.0,
         1.0,
     )
-    place = _from_tip(body, habits, side, tip, 0.1 + 0.06 * habits.tool)
+    place = _from_tip(habits, side, tip, 0.1 + 0.03 * habits.tool, 1.05, 0.55)
     return Grip(place, HEAD, stroke), _other_hand(generator, body, habits, 1 - side)
 
 
@@ -177,12 +178,12 @@ def _brushing(
     generator: np.random.Generator, body: Body, habits: Habits, side: int
 ) -> tuple[Grip, Grip | None]:
     tip = body.mouth + np.array([generator.normal(0, 0.02), 0, 0.01])
-    size = 0.012 * habits.size
+    size = 0.026 * habits.size
     up = generator.random() < 0.35
     along = np.array([0.3 * size, size, 0.2 * size] if up else [size, 0.2 * size, 0.5 * size])
-    frequency = 2.6 * habits.tempo * float(np.exp(generator.normal(0, 0.15)))
-    stroke = Stroke(along, 0.3 * along[[1, 0, 2]], frequency, 2.5, 0.6)
-    place = _from_tip(body, habits, side, tip, 0.13 + 0.06 * habits.tool)
+    frequency = 3.0 * habits.tempo * float(np.exp(generator.normal(0, 0.15)))
+    stroke = Stroke(along, 0.3 * along[[1, 0, 2]], frequency, 3.5, 0.5)
+    place = _from_tip(habits, side, tip, 0.14 + 0.04 * habits.tool, 0.15, 0.3)
     return Grip(place, HEAD, stroke), _other_hand(generator, body, habits, 1 - side)
 
 
@@ -234,7 +235,7 @@ def _massage(
     """The helper's hands; the helper stands behind, so left and right are the head's own."""
     sign = SIDE[side]
     kind = generator.random()
-    size, frequency, axes = 0.012 * habits.size, 1.2 * habits.tempo, OTHER_HEAD
+    size, frequency, axes = 0.018 * habits.size, 1.3 * habits.tempo, OTHER_HEAD
     if kind < 0.6:  # kneading the scalp
         place = _around_head(generator.uniform(1.2, 2.6), generator.uniform(0.2, 1.1), 0.13, sign)
     elif kind < 0.75:  # temples and forehead

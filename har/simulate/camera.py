@@ -58,6 +58,6 @@ def sample_camera(
         distance=distance,
         focal=shoulder_pixels / 0.31 * distance,
         yaw=yaw,
-        pitch=float(generator.normal(0.05, 0.12)),
+        pitch=float(generator.normal(0.05, 0.08)),
         roll=float(generator.normal(0, 0.04)),
     )

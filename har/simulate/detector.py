@@ -17,6 +17,8 @@ from har.simulate.noise import FPS, bursts, held, wander
 _CLEAR = np.array(
     [2.7, 2.8, 2.7, 1.7, 1.7, 1.3, 1.3, 0.9, 0.9, 0.7, 0.7, -0.3, -0.3, -1.0, -1.0, -1.2, -1.2]
 )
+# Median score of a joint that cannot be seen at all, wherever it is put.
+_UNSEEN = np.array([0.1] * 5 + [0.12, 0.12, 0.05, 0.05, 0.1, 0.1, 0.035, 0.035] + [0.12] * 4)
 _FADES_AS_ONE = np.array([0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 7, 8, 8, 9, 9])
 
 
@@ -39,6 +41,7 @@ class Faults:
     merge: float  # probability that an unseen wrist is put on the seen one
     swap: float  # share of the time that left and right are confused
     missed: float  # share of the time without a detection
+    unseen: np.ndarray  # (17,) score of each joint when it cannot be seen
     lures: np.ndarray  # (17, 5) how much each joint is drawn to each false place
     strays: np.ndarray  # (17, 2) a false place of each joint, in parts of the box
     restless: np.ndarray  # (17,) probability per frame that an unseen joint jumps
@@ -55,9 +58,10 @@ def sample_faults(generator: np.random.Generator, hidden_below: float = 0.85) ->
         merge=float(generator.beta(2, 1.2)),
         swap=float(generator.choice([0.0, 0.01, 0.05], p=[0.5, 0.35, 0.15])),
         missed=float(generator.choice([0.0, 0.005, 0.04], p=[0.6, 0.25, 0.15])),
+        unseen=_UNSEEN * np.exp(0.5 * generator.normal(size=17)),
         lures=generator.dirichlet(np.full(5, 0.7), 17),
         strays=generator.random((17, 2)),
-        restless=0.02 + 0.3 * generator.random(17) ** 2,
+        restless=np.minimum(0.5, 0.01 / _UNSEEN * np.exp(generator.normal(0, 0.8, 17))),
     )
 
 
@@ -83,9 +87,9 @@ def detect(
     box_low, box_size = _box(projected, logit)
     true_score = 1 / (1 + np.exp(-logit))
 
-    # Joint noise grows as the score falls; a box of 250 pixels has 0.7 pixels of it at best.
+    # Joint noise grows as the score falls; a box of 400 pixels has 0.85 pixels of it at best.
     scale = box_size[:, 1].mean() / 400
-    spread = (0.7 + 2.6 * (1 - true_score) ** 2) * scale
+    spread = (0.85 + 2.2 * (1 - true_score) ** 2) * scale
     keypoints = projected + spread[..., None] * generator.standard_normal(projected.shape)
     drift = wander(generator, frame_count, 0.6, 34).reshape(-1, 17, 2)
     keypoints += 1.5 * (spread * (1 - true_score))[..., None] * drift
@@ -101,7 +105,10 @@ def detect(
         keypoints[merged, 9 + side] = other
         logit[merged, 9 + side] = logit[merged, 10 - side] - 0.5
 
-    unseen = logit < -1.3
+    # A joint out of sight is put where something looks like it, and scored by how much.
+    unseen = logit < -2.0
+    false_score = faults.unseen * np.exp(0.35 * generator.standard_normal(logit.shape))
+    logit = np.maximum(logit, np.log(false_score / (1 - np.minimum(false_score, 0.5))))
     false_places = _false_places(generator, keypoints, logit, box_low, box_size, faults)
     keypoints = np.where(unseen[..., None], false_places, keypoints)
     keypoints = np.clip(keypoints, box_low[:, None], (box_low + box_size)[:, None])
@@ -116,7 +123,7 @@ def detect(
     found = generator.random(frame_count) > 0.001
     if faults.missed:
         found &= ~bursts(generator, frame_count, 0.25, 0.25 / faults.missed)
-    steady = confidence + 0.7 * wander(generator, frame_count, 0.3)[:, 0]
+    steady = confidence + 0.5 * wander(generator, frame_count, 0.3)[:, 0]
     scores = np.clip(1 / (1 + np.exp(-logit)), 0.004, 0.995)
     return Detection(keypoints, scores, found, steady + 0.4 * generator.normal(size=frame_count))
 
@@ -181,7 +188,9 @@ def _false_places(
     drawn = (draw > np.cumsum(faults.lures, axis=-1)[:, :-1]).sum(-1)
     lure = held(jump, drawn)
     placed = np.take_along_axis(choices, lure[..., None, None], axis=2)[:, :, 0]
-    jitter = generator.standard_normal(placed.shape) * box_size[:, None] * 0.008
+    # The fainter the response, the less it keeps to one spot.
+    loose = 0.0012 / faults.unseen[:, None]
+    jitter = generator.standard_normal(placed.shape) * box_size[:, None] * np.minimum(loose, 0.03)
     return placed + jitter
 
 
