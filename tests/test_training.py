@@ -55,7 +55,7 @@ def weights(model):
 
 
 def test_it_learns_what_can_be_learnt():
-    model, history = fit(epochs=25, lr=0.01)
+    model, history = fit(model=MODEL.model_copy(update={"arch": "two_stream"}), epochs=25)
     assert history[-1].val_accuracy == 1
     assert history[0].train_loss > history[-1].train_loss
     assert not model.training
