@@ -17,6 +17,9 @@ from har.params import Model, Preprocess, describe
 from har.skeleton import LAYOUTS
 
 _FORMAT = "har-1"
+# A file from elsewhere must not make room for more than any sensible network needs.
+_MOST_CLASSES, _MOST_LAYERS, _WIDEST = 10_000, 1_000, 100_000
+_MOST_POSES = 100_000  # persons x frames that a network looks at for one clip
 
 
 @dataclass(frozen=True)
@@ -46,18 +49,8 @@ class Checkpoint:
 
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint; the same content gives the same bytes."""
-    about = {
-        "format": _FORMAT,
-        "model": checkpoint.model.model_dump(),
-        "preprocess": checkpoint.preprocess.model_dump(),
-        "layout": checkpoint.layout,
-        "classes": checkpoint.classes,
-        "temperature": checkpoint.temperature,
-        "data_hash": checkpoint.data_hash,
-        "val": checkpoint.val,
-    }
     weights = {name: tensor.contiguous() for name, tensor in checkpoint.weights.items()}
-    content = save(weights, {"har": json.dumps(about, ensure_ascii=False)})
+    content = save(weights, {"har": settings_text(checkpoint)})
     with write_atomically(path) as file:
         file.write(content)
 
@@ -70,11 +63,41 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {}).get("har", "{}"))
+            text = (file.metadata() or {}).get("har", "{}")
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise UserError(f"{path} not found: run `dvc repro` to train a model") from None
-    except (SafetensorError, OSError, ValueError, RecursionError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(f"{path} is not a readable checkpoint: {error}") from None
+    return checkpoint_of_settings(path, text, weights)
+
+
+def settings_text(checkpoint: Checkpoint) -> str:
+    """Everything of a checkpoint but its weights, as the JSON that its files carry."""
+    about = {
+        "format": _FORMAT,
+        "model": checkpoint.model.model_dump(),
+        "preprocess": checkpoint.preprocess.model_dump(),
+        "layout": checkpoint.layout,
+        "classes": checkpoint.classes,
+        "temperature": checkpoint.temperature,
+        "data_hash": checkpoint.data_hash,
+        "val": checkpoint.val,
+    }
+    return json.dumps(about, ensure_ascii=False)
+
+
+def checkpoint_of_settings(
+    path: str | Path, text: str, weights: dict[str, torch.Tensor]
+) -> Checkpoint:
+    """The checkpoint of a `settings_text` that was found in a file.
+
+    Raises:
+        UserError: the settings are not this project's, or wrong.
+    """
+    try:
+        about = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not a readable checkpoint: {error}") from None
     if not isinstance(about, dict) or about.get("format") != _FORMAT:
         raise UserError(f"{path} is not a checkpoint of this project (or of another version)")
@@ -93,17 +116,32 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         raise UserError(
             f"{path}: its settings do not fit this version: {describe(error)}"
         ) from None
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise UserError(f"{path}: its settings are incomplete or wrong: {error}") from None
     _check(path, checkpoint)
     return checkpoint
 
 
 def _check(path: str | Path, checkpoint: Checkpoint) -> None:
-    classes = checkpoint.classes
-    if checkpoint.layout not in LAYOUTS:
-        raise UserError(f"{path}: unknown layout {checkpoint.layout!r}; known: {list(LAYOUTS)}")
-    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
-        raise UserError(f"{path}: its classes are not a list of names")
+    classes, model, preprocess = checkpoint.classes, checkpoint.model, checkpoint.preprocess
+    if not isinstance(checkpoint.layout, str) or checkpoint.layout not in LAYOUTS:
+        raise UserError(f"{path}: unknown layout; known are {', '.join(LAYOUTS)}")
+    if (
+        not isinstance(classes, list)
+        or not 0 < len(classes) <= _MOST_CLASSES
+        or not all(isinstance(name, str) and name.isprintable() for name in classes)
+        or len(set(classes)) < len(classes)
+    ):
+        raise UserError(f"{path}: its classes are not a list of different names")
     if not (np.isfinite(checkpoint.temperature) and checkpoint.temperature > 0):
         raise UserError(f"{path}: its temperature is {checkpoint.temperature}, not above 0")
+    if not isinstance(checkpoint.val, dict):
+        raise UserError(f"{path}: its val figures are no table of numbers")
+    if model.whole_clips and not preprocess.frames:
+        raise UserError(f"{path}: its network takes clips of one length, but it names none")
+    shown = preprocess.frames if model.whole_clips else model.windows.frames
+    windows = 1 if model.whole_clips else model.windows.test_windows
+    if preprocess.persons * max(shown * windows, preprocess.frames) > _MOST_POSES:
+        raise UserError(f"{path}: its settings ask for more than {_MOST_POSES} poses of a clip")
+    if model.layers > _MOST_LAYERS or model.width > _WIDEST:
+        raise UserError(f"{path}: its network is deeper or wider than {_MOST_LAYERS}, {_WIDEST}")

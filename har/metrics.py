@@ -170,6 +170,31 @@ def compare(
     }
 
 
+def interval_over_groups(
+    correct: np.ndarray,
+    groups: Sequence[str] | np.ndarray,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """95 % interval of an accuracy, by a bootstrap over groups.
+
+    Args:
+        correct: (N,) whether each clip was right, or how often over several runs.
+        groups: (N,) group names.
+        resamples: bootstrap resamples.
+        seed: of the bootstrap.
+    """
+    names, group = np.unique(np.asarray(groups), return_inverse=True)
+    if len(names) < 2:
+        return 0.0, 1.0
+    weights = _resampled_groups(groups, resamples, seed)
+    drawn = (weights @ np.bincount(group, correct)) / (weights @ np.bincount(group))
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(drawn, [tail, 1 - tail])
+    return float(low), float(high)
+
+
 def calibration_bins(
     labels: np.ndarray, probabilities: np.ndarray, bins: int = BINS
 ) -> list[dict[str, float]]:

@@ -14,7 +14,7 @@ from har.errors import UserError
 from har.metrics import apply_temperature
 from har.models import build
 from har.params import Model
-from har.skeleton import LAYOUTS, check_layout
+from har.skeleton import LAYOUTS
 from har.store import Features
 from har.transforms import preprocess
 
@@ -104,12 +104,25 @@ class Recognizer:
         """Class probabilities (N, K) of many clips.
 
         Raises:
-            UserError: a clip's joints are not those of the checkpoint's layout.
+            UserError: a clip's joints are not those of the checkpoint's layout, the image size is
+                needed and unknown, or coordinates are too large to compute with.
         """
         checkpoint, layout = self.checkpoint, LAYOUTS[self.checkpoint.layout]
+        if not clips:
+            return np.empty((0, len(self.classes)), np.float32)
         arrays = []
         for clip in clips:
-            check_layout(layout, clip.keypoints, f"clip {clip.id}")
+            joints, dimensions = clip.keypoints.shape[2:]
+            if (joints, dimensions) != (len(layout.joints), layout.dimensions):
+                raise UserError(
+                    f"clip {clip.id} has {joints} joints with {dimensions} coordinates, but the "
+                    f"model was trained on {layout.name}, {len(layout.joints)} with "
+                    f"{layout.dimensions}: take a model trained on the clip's layout"
+                )
+            if checkpoint.preprocess.scale == "image" and 0 in clip.image_size:
+                raise UserError(
+                    f"clip {clip.id} has no image size, by which this model scales: give it"
+                )
             poses = np.concatenate([clip.keypoints, clip.scores[..., None]], axis=-1)
             poses = preprocess(poses, clip.image_size, checkpoint.preprocess, layout)
             arrays.append(np.moveaxis(poses, 0, 1))
@@ -120,4 +133,11 @@ class Recognizer:
             empty, np.array([clip.image_size for clip in clips]), {},
         )  # fmt: skip
         probabilities = class_probabilities(self.model, features, checkpoint.model)
+        for clip, row in zip(clips, probabilities, strict=True):
+            if not np.isfinite(row).all():
+                raise UserError(f"clip {clip.id} gives no finite answer: are its keypoints pixels?")
         return apply_temperature(np.log(np.maximum(probabilities, 1e-12)), checkpoint.temperature)
+
+
+def _shape(shape: torch.Size | None) -> str:
+    return "absent" if shape is None else str(tuple(shape))

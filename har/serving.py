@@ -51,6 +51,7 @@ def serve(model: str, host: str = "127.0.0.1", port: int = 5001) -> NoReturn:
     print(f"  curl -H 'Content-Type: application/json' -d @{example} {address}", flush=True)
     environment = os.environ | {
         _FOLDER: str(folder),
+        "PYTHONDONTWRITEBYTECODE": "1",
         "MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT": os.environ.get(
             "MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT", str(SECONDS)
         ),

@@ -44,7 +44,7 @@ BRIEF = {
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
 }
 _SECONDS_FOR_A_LOCKED_DATABASE = 5
-_SECONDS_FOR_A_NEW_DATABASE = 120
+_SECONDS_FOR_A_NEW_DATABASE = 60
 # Otherwise MLflow shows its pages for language models.
 _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 _METRICS_AT_ONCE = 1000
@@ -369,10 +369,7 @@ def read_results(params: Params, folder: Path = Path()) -> list[Result]:
         metrics = flatten({params.evaluate.subset: figures.get(name, {})}, "/")
         if name == "improved":
             metrics |= flatten({"vs_baseline": figures.get("difference", {})}, "/")
-        history = [
-            {key: float(value) for key, value in row.items()}
-            for row in read_csv(folder / f"models/{name}_history.csv", ["epoch"])
-        ]
+        history = _read_history(folder / f"models/{name}_history.csv")
         if features:
             data = describe_data(params.prepare.source, features, checkpoint.data_hash)
         else:
@@ -384,6 +381,16 @@ def read_results(params: Params, folder: Path = Path()) -> list[Result]:
             )
         )  # fmt: skip
     return results
+
+
+def _read_history(path: Path) -> list[dict[str, float]]:
+    try:
+        return [
+            {key: float(value) for key, value in row.items() if value}
+            for row in read_csv(path, ["epoch"])
+        ]
+    except ValueError as error:
+        raise UserError(f"{path} holds something else than numbers: {error}") from None
 
 
 def describe_data(source: str, features: Features, data_hash: str) -> DataDescription:

@@ -114,7 +114,11 @@ def write_predictions(
     """One row per held-out clip: what it is, and what each model says and how surely."""
     rows = []
     for index, clip in enumerate(held_out.ids):
-        row = {"id": clip, "class": classes[held_out.labels[index]]}
+        row = {
+            "id": clip,
+            "group": held_out.groups[index],
+            "class": classes[held_out.labels[index]],
+        }
         for name in NAMES:
             row[name] = classes[probabilities[name][index].argmax()]
             row[f"{name}_probability"] = float(probabilities[name][index].max())

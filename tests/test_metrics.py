@@ -245,3 +245,17 @@ def test_one_group_says_nothing_about_others():
     assert result["wilson_low"] > 0 and "top_3_accuracy" not in result
     difference = metrics.compare(labels, probabilities, probabilities[:, ::-1], ["g"] * 120)
     assert (difference["accuracy_low"], difference["accuracy_high"]) == (-1, 1)
+
+
+def test_interval_over_groups_is_that_of_drawn_groups():
+    generator = np.random.default_rng(5)
+    groups = generator.integers(0, 12, 80).astype(str)
+    correct = generator.random(80) < 0.7
+    low, high = metrics.interval_over_groups(correct, groups, resamples=4000)
+    names = np.unique(groups)
+    drawn = []
+    for _ in range(4000):
+        chosen = generator.choice(names, len(names))
+        clips = np.concatenate([np.flatnonzero(groups == name) for name in chosen])
+        drawn.append(correct[clips].mean())
+    assert np.allclose([low, high], np.quantile(drawn, [0.025, 0.975]), atol=0.015)

@@ -1,0 +1,1 @@
+"""Studies of many runs: cross-validation, the leaderboard of models, speed and scale."""

@@ -1,0 +1,125 @@
+"""Many experiments through DVC's queue, and their results as arrays."""
+
+import csv
+import hashlib
+import io
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dvc.api
+import numpy as np
+
+from har.errors import UserError
+
+_SECONDS_BETWEEN_LOOKS = 3
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What it is called in tables, and the `-S` overrides that make it."""
+
+    label: str
+    overrides: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """DVC's name for it: the label and a digest of the overrides, so that both decide."""
+        return f"{self.label}-{hashlib.sha256(repr(self.overrides).encode()).hexdigest()[:8]}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an experiment's `evaluate` found.
+
+    Attributes:
+        evaluation: content of metrics/evaluation.json.
+        predictions: rows of data/predictions.csv.
+    """
+
+    evaluation: dict[str, Any]
+    predictions: list[dict[str, str]]
+
+
+def recipe(name: str) -> tuple[str, ...]:
+    """The overrides of recipes/NAME.txt.
+
+    Raises:
+        UserError: there is no such recipe.
+    """
+    path = Path("recipes") / f"{name}.txt"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in Path("recipes").glob("*.txt")))
+        raise UserError(f"{path} not found; recipes are {known}")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return tuple(line for line in lines if line and not line.startswith("#"))
+
+
+def run(experiments: list[Experiment], workers: int = 1) -> dict[str, Outcome]:
+    """Queue experiments, wait for them, read their results.
+
+    An experiment whose name exists at this commit is not run again, so a study that was
+    interrupted goes on where it stopped.
+
+    Raises:
+        UserError: an experiment failed.
+    """
+    there = set(_dvc("exp", "list", "--name-only").split())
+    missing = [experiment for experiment in experiments if experiment.name not in there]
+    for experiment in missing:
+        overrides = [word for item in experiment.overrides for word in ("--set-param", item)]
+        _dvc("exp", "run", "--queue", "--name", experiment.name, *overrides)
+    if missing:
+        _wait({experiment.name for experiment in missing}, workers)
+    return {experiment.name: _outcome(experiment.name) for experiment in experiments}
+
+
+def _wait(names: set[str], workers: int) -> None:
+    _dvc("queue", "start", "--jobs", str(workers))
+    finished = 0
+    while True:
+        rows = [line.split() for line in _dvc("queue", "status").splitlines()]
+        states = {row[1]: row[-1] for row in rows if len(row) > 2 and row[1] in names}
+        failed = [name for name, state in states.items() if state == "Failed"]
+        if failed:
+            raise UserError(f"{failed[0]} failed: see `dvc queue logs {failed[0]}`")
+        done = sum(state == "Success" for state in states.values())
+        if done != finished:
+            finished = done
+            print(f"{done} of {len(names)} experiments done", file=sys.stderr, flush=True)
+        if done == len(names):
+            return
+        if "Running" not in states.values():
+            # A worker that was told to stop once takes one task and leaves: start another.
+            _dvc("queue", "start", "--jobs", str(workers))
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+
+def _outcome(name: str) -> Outcome:
+    text = dvc.api.read("data/predictions.csv", rev=name, encoding="utf-8")
+    metrics = dvc.api.metrics_show("metrics/evaluation.json", rev=name)
+    return Outcome(metrics, list(csv.DictReader(io.StringIO(text))))
+
+
+def _dvc(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise UserError(f"dvc {' '.join(arguments[:2])}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def spread(values: list[float], digits: int = 3) -> str:
+    """`mean ± standard deviation` of several figures, or the one there is."""
+    mean = f"{np.mean(values):.{digits}f}"
+    return mean if len(values) < 2 else f"{mean} ± {np.std(values, ddof=1):.{digits}f}"
+
+
+def markdown(columns: list[str], rows: list[list[str]]) -> str:
+    """A table in Markdown; all columns but the first are numbers."""
+    lines = [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
