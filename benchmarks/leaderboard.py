@@ -1,0 +1,112 @@
+"""Models side by side in the same pipeline: accuracy, size, training time, speed.
+
+`python -m benchmarks.leaderboard --sources simulated,path/to/kth.pkl --models default,ddnet`
+runs a recipe of each model on each source for each seed through DVC's queue. Recipes are
+recipes/NAME.txt; `default` is params.yaml as it stands.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.experiments import Experiment, markdown, recipe, run, spread
+from har.errors import user_errors_end_the_program
+from har.models import build
+from har.params import Model, Params, load_params
+from har.predict import class_probabilities
+from har.skeleton import LAYOUTS
+from har.store import Features
+
+MODELS = "default,lstm,ddnet,stgcn_slim"
+
+
+def experiments_of(model: str, source: str, seeds: list[int], extra: list[str]):
+    """One experiment per seed: the source's official split, or groups where it has none."""
+    own = () if model == "default" else recipe(model)
+    where = [] if source == "simulated" else ["prepare.classes=[]", "split.protocol=official"]
+    label = f"{Path(source).stem}-{model}"
+    return [
+        Experiment(
+            f"{label}-seed-{seed}",
+            (*own, f"prepare.source={source}", *where, *extra, f"seed={seed}"),
+        )
+        for seed in seeds
+    ]
+
+
+def clips_per_second(settings: Model, classes: int, repeats: int = 3) -> float:
+    """Clips predicted a second in batches: 64 made clips of 160 frames, median of `repeats`."""
+    layout = LAYOUTS["coco17"]
+    generator = np.random.default_rng(0)
+    x = generator.uniform(1, 200, (64 * 160, 1, 17, 3)).astype(np.float32)
+    lengths = np.full(64, 160)
+    nothing = np.zeros(64, dtype=np.int64)
+    clips = Features(
+        x, np.cumsum(lengths) - lengths, lengths, nothing, nothing, nothing, nothing, nothing, {}
+    )
+    model = build(settings, classes, layout)
+    class_probabilities(model, clips, settings)
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        class_probabilities(model, clips, settings)
+        seconds.append(time.perf_counter() - start)
+    return 64 / float(np.median(seconds))
+
+
+def settings_of(model: str, params: Params) -> Model:
+    """The `model` section with a recipe's overrides."""
+    changes: dict[str, str | int | float | bool] = {}
+    for line in () if model == "default" else recipe(model):
+        key, value = line.split("=")
+        if key.startswith("model.") and key.count(".") == 1:
+            old = getattr(params.model, key.removeprefix("model."))
+            changes[key.removeprefix("model.")] = (
+                value == "true" if isinstance(old, bool) else type(old)(value)
+            )
+    return params.model.model_copy(update=changes)
+
+
+def main() -> None:
+    """Run what is missing and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.leaderboard", description=__doc__)
+    parser.add_argument("--sources", default="simulated", help="comma-separated prepare.source")
+    parser.add_argument("--models", default=MODELS, help="comma-separated recipes, or default")
+    parser.add_argument("--seeds", default="1,2,3")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("-S", "--set-param", action="append", default=[], metavar="KEY=VALUE")
+    arguments = parser.parse_args()
+    params = load_params()
+    torch.set_num_threads(params.threads)
+    seeds = [int(seed) for seed in arguments.seeds.split(",")]
+    sources, models = arguments.sources.split(","), arguments.models.split(",")
+    table = {
+        (source, model): experiments_of(model, source, seeds, arguments.set_param)
+        for source in sources
+        for model in models
+    }
+    outcomes = run([e for some in table.values() for e in some], arguments.workers)
+    rows = []
+    for (source, model), experiments in table.items():
+        found = [outcomes[experiment.name].evaluation["improved"] for experiment in experiments]
+        rows.append(
+            [
+                f"{Path(source).stem}, {model}",
+                spread([figures["accuracy"] for figures in found]),
+                spread([figures["macro_f1"] for figures in found]),
+                f"{found[0]['clips']:,}",
+                f"{found[0]['parameters']:,}",
+                f"{clips_per_second(settings_of(model, params), 5):,.0f}",
+            ]
+        )
+    print(f"test part, seeds {arguments.seeds}, {params.threads} threads\n")
+    columns = ["data, model", "accuracy", "macro-F1", "test clips", "parameters", "clips/s"]
+    print(markdown(columns, rows))
+
+
+if __name__ == "__main__":
+    with user_errors_end_the_program():
+        main()
