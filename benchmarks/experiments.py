@@ -14,6 +14,7 @@ import dvc.api
 import numpy as np
 
 from har.errors import UserError
+from har.params import Params, parse_yaml
 
 _SECONDS_BETWEEN_LOOKS = 3
 
@@ -56,6 +57,19 @@ def recipe(name: str) -> tuple[str, ...]:
         raise UserError(f"{path} not found; recipes are {known}")
     lines = path.read_text(encoding="utf-8").splitlines()
     return tuple(line for line in lines if line and not line.startswith("#"))
+
+
+def with_overrides(params: Params, overrides: tuple[str, ...]) -> Params:
+    """The settings that `dvc exp run -S` would make of these overrides."""
+    content = params.model_dump()
+    for line in overrides:
+        key, value = line.split("=", 1)
+        *path, last = key.split(".")
+        section = content
+        for part in path:
+            section = section[part]
+        section[last] = parse_yaml(value)
+    return Params.model_validate(content)
 
 
 def run(experiments: list[Experiment], workers: int = 1) -> dict[str, Outcome]:

@@ -12,10 +12,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.experiments import Experiment, markdown, recipe, run, spread
+from benchmarks.experiments import (
+    Experiment,
+    markdown,
+    recipe,
+    run,
+    spread,
+    with_overrides,
+)
 from har.errors import user_errors_end_the_program
 from har.models import build
-from har.params import Model, Params, load_params
+from har.params import Model, load_params
 from har.predict import class_probabilities
 from har.skeleton import LAYOUTS
 from har.store import Features
@@ -23,21 +30,25 @@ from har.store import Features
 MODELS = "default,lstm,ddnet,stgcn_slim"
 
 
-def experiments_of(model: str, source: str, seeds: list[int], extra: list[str]):
-    """One experiment per seed: the source's official split, or groups where it has none."""
-    own = () if model == "default" else recipe(model)
+def recipe_of(model: str) -> tuple[str, ...]:
+    """The overrides that make a model; none for the default."""
+    return () if model == "default" else recipe(model)
+
+
+def experiments_of(model: str, source: str, seeds: list[int], extra: list[str]) -> list[Experiment]:
+    """One experiment per seed: the source's official split, groups for the simulated set."""
     where = [] if source == "simulated" else ["prepare.classes=[]", "split.protocol=official"]
     label = f"{Path(source).stem}-{model}"
     return [
         Experiment(
             f"{label}-seed-{seed}",
-            (*own, f"prepare.source={source}", *where, *extra, f"seed={seed}"),
+            (*recipe_of(model), f"prepare.source={source}", *where, *extra, f"seed={seed}"),
         )
         for seed in seeds
     ]
 
 
-def clips_per_second(settings: Model, classes: int, repeats: int = 3) -> float:
+def clips_per_second(settings: Model, repeats: int = 3) -> float:
     """Clips predicted a second in batches: 64 made clips of 160 frames, median of `repeats`."""
     layout = LAYOUTS["coco17"]
     generator = np.random.default_rng(0)
@@ -47,7 +58,7 @@ def clips_per_second(settings: Model, classes: int, repeats: int = 3) -> float:
     clips = Features(
         x, np.cumsum(lengths) - lengths, lengths, nothing, nothing, nothing, nothing, nothing, {}
     )
-    model = build(settings, classes, layout)
+    model = build(settings, 5, layout)
     class_probabilities(model, clips, settings)
     seconds = []
     for _ in range(repeats):
@@ -55,19 +66,6 @@ def clips_per_second(settings: Model, classes: int, repeats: int = 3) -> float:
         class_probabilities(model, clips, settings)
         seconds.append(time.perf_counter() - start)
     return 64 / float(np.median(seconds))
-
-
-def settings_of(model: str, params: Params) -> Model:
-    """The `model` section with a recipe's overrides."""
-    changes: dict[str, str | int | float | bool] = {}
-    for line in () if model == "default" else recipe(model):
-        key, value = line.split("=")
-        if key.startswith("model.") and key.count(".") == 1:
-            old = getattr(params.model, key.removeprefix("model."))
-            changes[key.removeprefix("model.")] = (
-                value == "true" if isinstance(old, bool) else type(old)(value)
-            )
-    return params.model.model_copy(update=changes)
 
 
 def main() -> None:
@@ -99,7 +97,7 @@ def main() -> None:
                 spread([figures["macro_f1"] for figures in found]),
                 f"{found[0]['clips']:,}",
                 f"{found[0]['parameters']:,}",
-                f"{clips_per_second(settings_of(model, params), 5):,.0f}",
+                f"{clips_per_second(with_overrides(params, recipe_of(model)).model):,.0f}",
             ]
         )
     print(f"test part, seeds {arguments.seeds}, {params.threads} threads\n")

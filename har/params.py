@@ -212,12 +212,17 @@ def load_yaml(path: str | Path) -> Any:
         UserError: the file is missing or not YAML.
     """
     try:
-        return yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
+        return parse_yaml(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path} not found: run this in the project's folder") from None
     except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path} is not readable YAML: {reason}") from None
+
+
+def parse_yaml(text: str) -> Any:
+    """Read YAML as DVC does; raises yaml.YAMLError."""
+    return yaml.load(text, _Loader)
 
 
 def load_params(path: str | Path = "params.yaml") -> Params:

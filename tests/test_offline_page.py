@@ -125,5 +125,7 @@ def test_it_is_drawn_in_a_browser_without_a_network(page, tmp_path):
     assert pixels("online", BASELINE) == 0  # DVC's own page can't draw the chart here
 
 
-def test_the_library_is_the_one_installed(page):
+def test_the_library_cannot_end_its_own_script(page, monkeypatch):
     assert vl_convert.javascript_bundle()[:1000] in offline_page(page)
+    monkeypatch.setattr(vl_convert, "javascript_bundle", lambda: "say('</script>')")
+    assert "<script>say('<\\/script>')</script>" in offline_page(page)

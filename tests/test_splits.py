@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.model_selection import train_test_split
 
 from har import splits
 from har.errors import UserError
@@ -70,6 +71,13 @@ def test_keras_reference_split_and_its_leak(ucf101):
     assert per_class(labels, subsets, "train") == [101, 80, 91, 92, 103]
     assert per_class(labels, subsets, "val") == [22, 17, 20, 19, 22]
     assert per_class(labels, subsets, "test") == [22, 17, 20, 20, 22]
+    # The same clips as the reference's own two calls, not just as many.
+    options = {"random_state": 42, "stratify": labels}
+    train, rest = train_test_split(np.arange(668), test_size=0.30, **options)
+    options["stratify"] = labels[rest]
+    val, test = train_test_split(rest, test_size=0.50, **options)
+    for part, members in (("train", train), ("val", val), ("test", test)):
+        np.testing.assert_array_equal(np.flatnonzero(subsets == part), np.sort(members))
     report = splits.audit(labels, groups, subsets)
     assert report["val"] == {"clips": 100, "leaking": 100, "leaking_share": 1.0}
     assert report["test"] == {"clips": 101, "leaking": 101, "leaking_share": 1.0}
@@ -82,6 +90,16 @@ def test_pytorch_reference_split_and_its_leak(ucf101):
     subsets = splits.random_split_per_class(ids, labels, 0.2, seed=42)
     assert per_class(labels, subsets, "val") == [29, 22, 29, 26, 21]
     assert np.sum(subsets == "train") == 517
+    # The same clips as the reference's own loop, whatever the order they come in.
+    generator, val = np.random.RandomState(42), set()
+    for label in range(5):
+        names = sorted(clip for clip, of in zip(ids, labels, strict=True) if of == label)
+        numbers = list(range(len(names)))
+        generator.shuffle(numbers)
+        val |= {names[number] for number in numbers[: int(0.2 * len(names))]}
+    assert set(ids[subsets == "val"]) == val
+    turned = splits.random_split_per_class(ids[::-1], labels[::-1], 0.2, seed=42)
+    assert set(ids[::-1][turned == "val"]) == val
     assert splits.audit(labels, groups, subsets)["val"] == {
         "clips": 127,
         "leaking": 127,
@@ -148,6 +166,15 @@ def test_group_split_does_not_depend_on_the_labels_values():
     np.testing.assert_array_equal(
         splits.group_split(labels * 10 + 7, groups, 0.2, 0.2, seed=1), expected
     )
+
+
+def test_a_class_in_every_subset_goes_before_closeness_to_the_shares():
+    # Clips by group and class: the closest deal of these has no clip of the last class in val.
+    table = [[3, 3, 3], [0, 3, 3], [1, 0, 0], [3, 3, 2], [2, 3, 0], [3, 3, 0]]
+    rows = [(k, f"g{g}") for (g, k), clips in np.ndenumerate(table) for _ in range(clips)]
+    labels, groups = np.array([k for k, _ in rows]), [group for _, group in rows]
+    subsets = splits.group_split(labels, groups, 0.2, 0.2, seed=0)
+    assert min(min(per_class(labels, subsets, part)) for part in ("train", "val", "test")) > 0
 
 
 def test_a_class_with_too_few_groups_is_named():

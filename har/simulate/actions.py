@@ -114,7 +114,9 @@ def sample_habits(generator: np.random.Generator) -> Habits:
     )
 
 
-# --- What each class does in a work spell: a grip of the working and of the other hand. ---
+# What a class does in a work spell: from the body worked on and the worker's habits and hand, a
+# grip of that hand and one of the other hand, if it has one.
+Work = Callable[[np.random.Generator, Body, Habits, int], tuple[Grip, Grip | None]]
 
 
 def _from_tip(
@@ -130,9 +132,8 @@ def _from_tip(
     return tip + tool * (np.cos(rise) * level + (0, np.sin(rise), 0))
 
 
-def _other_hand(
-    generator: np.random.Generator, body: Body, habits: Habits, side: int
-) -> Grip | None:
+def _other_hand(habits: Habits, side: int) -> Grip | None:
+    """What the hand that does not work does in work spells: hold a mirror, touch the cheek, rest."""
     if habits.helper_hand == "mirror":
         place = np.array([SIDE[side] * 0.1, -0.02, -0.38]) + habits.places[5]
         return Grip(place, TORSO)
@@ -155,7 +156,7 @@ def _eye_makeup(
         along = np.array([0.2 * size, 1.2 * size, 0.4 * size])
     stroke = Stroke(along, along[[1, 0, 2]] * 0.5, 1.1 * habits.tempo, 2.0, 1.0)
     place = _from_tip(habits, side, tip, 0.11 + 0.04 * habits.tool, 0.25, 0.45)
-    return Grip(place, HEAD, stroke), _other_hand(generator, body, habits, 1 - side)
+    return Grip(place, HEAD, stroke), _other_hand(habits, 1 - side)
 
 
 def _lipstick(
@@ -171,7 +172,7 @@ def _lipstick(
         1.0,
     )
     place = _from_tip(habits, side, tip, 0.1 + 0.03 * habits.tool, 1.05, 0.55)
-    return Grip(place, HEAD, stroke), _other_hand(generator, body, habits, 1 - side)
+    return Grip(place, HEAD, stroke), _other_hand(habits, 1 - side)
 
 
 def _brushing(
@@ -184,7 +185,7 @@ def _brushing(
     frequency = 3.0 * habits.tempo * float(np.exp(generator.normal(0, 0.15)))
     stroke = Stroke(along, 0.3 * along[[1, 0, 2]], frequency, 3.5, 0.5)
     place = _from_tip(habits, side, tip, 0.14 + 0.04 * habits.tool, 0.15, 0.3)
-    return Grip(place, HEAD, stroke), _other_hand(generator, body, habits, 1 - side)
+    return Grip(place, HEAD, stroke), _other_hand(habits, 1 - side)
 
 
 def _around_head(angle: float, height: float, radius: float, sign: float) -> np.ndarray:
@@ -254,22 +255,20 @@ def _massage(
     return Grip(place, axes, stroke), Grip(place * mirrored, axes, other)
 
 
-def _apply_by_helper(
-    grips: Callable[..., tuple[Grip, Grip | None]],
-) -> Callable[..., tuple[Grip, Grip | None]]:
+def _on_another_face(grips: Work) -> Work:
     """The same work done on another person's face: the hand comes from the helper's side."""
 
-    def by_helper(
+    def work(
         generator: np.random.Generator, body: Body, habits: Habits, side: int
     ) -> tuple[Grip, Grip | None]:
         main, _ = grips(generator, body, habits, side)
-        place = np.array([helper_side(habits) * abs(main.place[0]), *main.place[1:]])
+        place = np.array([_helper_side(habits) * abs(main.place[0]), *main.place[1:]])
         return Grip(place, OTHER_HEAD, main.stroke), None
 
-    return by_helper
+    return work
 
 
-_ALONE = {
+_ALONE: dict[str, Work] = {
     "ApplyEyeMakeup": _eye_makeup,
     "ApplyLipstick": _lipstick,
     "BlowDryHair": _blow_dry,
@@ -283,15 +282,13 @@ def _blow_dry_other(
     return _blow_dry(generator, body, habits, side, by_helper=True)
 
 
-_BY_HELPER = {
-    "ApplyEyeMakeup": _apply_by_helper(_eye_makeup),
-    "ApplyLipstick": _apply_by_helper(_lipstick),
+_BY_HELPER: dict[str, Work] = {
+    "ApplyEyeMakeup": _on_another_face(_eye_makeup),
+    "ApplyLipstick": _on_another_face(_lipstick),
     "BlowDryHair": _blow_dry_other,
     "HeadMassage": _massage,
 }
 
-
-# --- Spells. ---
 
 SHOW, REST, FETCH, TOUCH, WORK = "show", "rest", "fetch", "touch", "work"
 
@@ -354,7 +351,7 @@ def _plan(
     body: Body,
     habits: Habits,
     spells: list[tuple[int, int, str]],
-    grips: Callable[..., tuple[Grip, Grip | None]] | None,
+    work: Work | None,
 ) -> tuple[tuple[Hand, Hand], np.ndarray]:
     """Courses of both hands and which hand works (frames,), LEFT or RIGHT."""
     hands = (_empty_hand(frame_count), _empty_hand(frame_count))
@@ -368,10 +365,10 @@ def _plan(
         for side in (LEFT, RIGHT):
             hands[side].place[span] = _rest_place(body, habits, side, raised_rest)
             hands[side].axes[span] = TORSO
-        if kind == WORK and grips is not None:
+        if kind == WORK and work is not None:
             main = 1 - habits.hand if generator.random() < habits.switch else habits.hand
             for side, grip in zip(
-                (main, 1 - main), grips(generator, body, habits, main), strict=True
+                (main, 1 - main), work(generator, body, habits, main), strict=True
             ):
                 if grip is None:
                     continue
@@ -473,7 +470,7 @@ def act(generator: np.random.Generator, name: str, assisted: bool, frame_count: 
     # Helpers face the seated client: from behind, from the side, or from the side in front.
     behind = name == "HeadMassage" or (name == "BlowDryHair" and generator.random() < 0.5)
     around = 0.0 if behind else 1.2 if name == "BlowDryHair" else 2.0
-    angle = helper_side(helper_habits) * around + generator.normal(0, 0.2)
+    angle = _helper_side(helper_habits) * around + generator.normal(0, 0.2)
     stand = np.array([0.45 * np.sin(angle), -0.3, 0.45 * np.cos(angle)])
     stand = stand + generator.normal(0, 0.04, 3) + 0.03 * wander(generator, frame_count, 1.5, 3)
     turn = np.array([-angle, 0.2, 0]) + 0.05 * wander(generator, frame_count, 1.2, 3)
@@ -495,7 +492,7 @@ def act(generator: np.random.Generator, name: str, assisted: bool, frame_count: 
     return Session(people, [axes, helper_axes], work, [body, helper])
 
 
-def helper_side(habits: Habits) -> float:
+def _helper_side(habits: Habits) -> float:
     """The side of the client (+1 its left) at which a helper stands."""
     return 1.0 if habits.style[4] < 0.5 else -1.0
 

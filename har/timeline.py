@@ -1,0 +1,111 @@
+"""Long recordings: what happens when, by windows that slide over a clip."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from har.clips import Clip
+from har.errors import UserError
+from har.params import Preprocess
+from har.predict import Recognizer
+from har.transforms import hide_joints, track_persons
+
+_AT_ONCE = 64
+_LENGTH = re.compile(r"(?P<number>\d+(?:\.\d*)?|\.\d+)(?P<unit>s?)", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of a clip and its action.
+
+    Attributes:
+        start: first frame, from 0.
+        end: frame after the last one.
+        probabilities: (K,), or None where nobody was seen.
+    """
+
+    start: int
+    end: int
+    probabilities: np.ndarray | None
+
+
+def frames_of(text: str, fps: float) -> int:
+    """Frames of a length such as `3s`, `0.5s` or `75`.
+
+    Raises:
+        UserError: it is neither, or less than one frame.
+    """
+    match = _LENGTH.fullmatch(text.strip())
+    number = float(match["number"]) if match and len(text) < 20 else 0.0
+    frames = round(number * fps) if match and match["unit"] else int(number)
+    if frames < 1 or (match and not match["unit"] and frames != number):
+        raise UserError(f"{text!r} is no length: give seconds as 3s, or whole frames as 75")
+    return frames
+
+
+def spans(frames: int, window: int, stride: int) -> list[tuple[int, int]]:
+    """Start and end of each window; the last one ends with the clip, so that no frame is left out.
+
+    A clip shorter than a window is one window.
+    """
+    last = max(frames - window, 0)
+    starts = [*range(0, last, stride), last]
+    return [(start, min(start + window, frames)) for start in starts]
+
+
+def windows(recognizer: Recognizer, clip: Clip, window: int, stride: int) -> Iterator[Window]:
+    """The action in each window of a clip, one after the other; lengths in frames.
+
+    Raises:
+        UserError: the clip does not fit the recogniser.
+    """
+    found = spans(clip.keypoints.shape[1], window, stride)
+    for first in range(0, len(found), _AT_ONCE):
+        some = found[first : first + _AT_ONCE]
+        parts = [cut(clip, start, end) for start, end in some]
+        seen = [bool(part.scores.any()) for part in parts]
+        rows = iter(recognizer.predict_clips([p for p, s in zip(parts, seen, strict=True) if s]))
+        for (start, end), somebody in zip(some, seen, strict=True):
+            yield Window(start, end, next(rows) if somebody else None)
+
+
+def cut(clip: Clip, start: int, end: int) -> Clip:
+    """The frames of a clip from `start` up to `end`, exclusive."""
+    return replace(
+        clip, keypoints=clip.keypoints[:, start:end], scores=clip.scores[:, start:end]
+    )
+
+
+def persons_apart(clip: Clip, settings: Preprocess) -> list[Clip]:
+    """One clip per person, the most prominent first, without those of whom nothing was seen.
+
+    Persons are followed through the clip as `settings` says, else told apart by the file's slots.
+    """
+    poses = np.concatenate([clip.keypoints, clip.scores[..., None]], axis=-1, dtype=np.float32)
+    if settings.hide_below > 0:
+        poses = hide_joints(poses, settings.hide_below)
+    if settings.tracking:
+        poses = track_persons(poses)
+    return [
+        replace(clip, keypoints=person[None, ..., :-1], scores=person[None, ..., -1])
+        for person in poses
+        if person[..., -1].any()
+    ]
+
+
+def spells(
+    found: Iterable[Window], classes: list[str]
+) -> list[tuple[int, int, str | None, float]]:
+    """Windows in a row with the same class as one: start, end, class, mean probability."""
+    joined: list[tuple[int, int, str | None, list[float]]] = []
+    for window in found:
+        row = window.probabilities
+        name = None if row is None else classes[int(row.argmax())]
+        share = 0.0 if row is None else float(row.max())
+        if joined and joined[-1][2] == name:
+            joined[-1] = (joined[-1][0], window.end, name, [*joined[-1][3], share])
+        else:
+            joined.append((window.start, window.end, name, [share]))
+    return [(start, end, name, sum(p) / len(p)) for start, end, name, p in joined]

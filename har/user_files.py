@@ -1,0 +1,315 @@
+"""Clips in what users bring: published pickles, one-clip pickles, own keypoints, folders of these.
+
+Own keypoints are one clip per file, a NumPy array or nested lists of pixels: (persons, frames,
+joints, 2) or, of one person, (frames, joints, 2). docs/use.md describes the form. Whatever the
+bytes are, the outcome is a clip set or a UserError, and no more memory than a few times the file.
+"""
+
+import io
+import json
+import math
+import re
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+
+from har import annotations, safe_pickle, sources
+from har.clips import UNLABELLED, Clip, ClipSet
+from har.errors import UserError
+from har.safe_pickle import shown
+from har.skeleton import LAYOUTS, Layout
+
+_KEYS = ("keypoints", "scores", "image_size")
+_SUFFIXES = (".pkl", ".pickle", ".npz", ".npy", ".json")
+_UCF101_IMAGE = (256, 340)  # height and width; one-clip pickles come from there and don't tell
+_COPIES = 4  # arrays of a pickle may be this many times the file, no more
+_MOST_BYTES = 2**30  # of one array: an hour of ten persons
+_MOST_JSON = 2**26  # bytes; nested lists take twenty times that in memory
+_LARGEST_IMAGE = 100_000  # pixels
+_LABEL_AND_ID = re.compile(r"(?P<label>\d{1,4})_(?P<id>.+)", re.ASCII)
+
+
+def read(
+    path: str | Path, image_size: tuple[int, int] | None = None, dimensions: int = 2
+) -> ClipSet:
+    """Read all clips of a file or folder.
+
+    Args:
+        path: a pickle in the published format, a one-clip pickle {"data": (T, V, 2)}, own
+            keypoints as .npz, .npy or .json, a folder of such files, or one of
+            `<label>/<label>_<clip id>.pkl`.
+        image_size: (height, width) in pixels of own keypoints whose file does not tell it.
+        dimensions: coordinates per joint of own keypoints; one number more is the score.
+
+    Raises:
+        UserError: the file is missing, damaged, unsafe, or not in one of these forms.
+    """
+    path = Path(path)
+    try:
+        is_folder, is_there = path.is_dir(), path.exists()
+    except (OSError, ValueError):  # a name too long, or with a NUL
+        is_folder = is_there = False
+    if not is_there:
+        raise UserError(f"{path} not found: check the path")
+    if not is_folder:
+        return _read_file(path, image_size, dimensions)
+    files = sorted(file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES)
+    if files:
+        return _together([(file, _read_file(file, image_size, dimensions)) for file in files])
+    if any(path.glob("*/*.pkl")):
+        return sources.read_folder(path)
+    raise UserError(f"{path} has no file that ends in {', '.join(_SUFFIXES)}")
+
+
+def make_clip(
+    clip_id: str,
+    keypoints: Any,
+    scores: Any = None,
+    image_size: Any = None,
+    dimensions: int = 2,
+) -> Clip:
+    """Make an unlabelled clip of a user's arrays or nested lists.
+
+    A joint counts as missing where its score is 0, where a coordinate is NaN, infinite or null,
+    and, without scores, where all its coordinates are 0.
+
+    Args:
+        clip_id: its name, also in messages.
+        keypoints: (M, T, V, C) or (T, V, C) pixels; with one number more in the last axis than
+            `dimensions`, that is the score.
+        scores: (M, T, V) or (T, V), 0..1.
+        image_size: (height, width) in pixels, if known.
+        dimensions: C.
+
+    Raises:
+        UserError: names the clip and what is wrong.
+    """
+    points = _numbers(keypoints, clip_id, "keypoints")
+    points = points[None] if points.ndim == 3 else points
+    if points.ndim != 4 or 0 in points.shape:
+        raise UserError(
+            f"{clip_id} has keypoints of shape {points.shape}: give (persons, frames, joints, "
+            f"{dimensions}) or (frames, joints, {dimensions}), at least one of each"
+        )
+    if points.shape[3] == dimensions + 1 and scores is None:
+        points, scores = points[..., :-1], points[..., -1]
+    if points.shape[3] != dimensions:
+        raise UserError(
+            f"{clip_id} has {points.shape[3]} numbers per joint: give {dimensions} coordinates, "
+            f"and the score after them or in `scores`"
+        )
+    with np.errstate(over="ignore", invalid="ignore"):  # what is too large becomes infinite
+        points = points.astype(np.float32)
+    seen = np.isfinite(points).all(axis=-1)
+    points = np.where(seen[..., None], points, np.float32(0))
+    if scores is None:
+        values = points.any(axis=-1).astype(np.float32)
+    else:
+        values = _numbers(scores, clip_id, "scores")
+        values = values[None] if values.ndim == 2 else values
+        if values.shape != points.shape[:3]:
+            raise UserError(
+                f"{clip_id} has scores of shape {values.shape}, keypoints of {points.shape}: give "
+                "one score per joint"
+            )
+        values = np.nan_to_num(values, nan=0, posinf=1, neginf=0).clip(0, 1).astype(np.float32)
+    size = (0, 0) if image_size is None else _size(image_size, clip_id)
+    return Clip(clip_id, UNLABELLED, points, values * seen, size, clip_id)
+
+
+def choose(clip_set: ClipSet, wanted: str, source: str | Path) -> Clip:
+    """The clip of an id, or the only one whose id contains the text (case is ignored).
+
+    Raises:
+        UserError: none or several match; some are named.
+    """
+    ids = [clip.id for clip in clip_set.clips]
+    if wanted in ids:
+        return clip_set.clips[ids.index(wanted)]
+    matches = [clip for clip in clip_set.clips if wanted.casefold() in clip.id.casefold()]
+    if len(matches) == 1:
+        return matches[0]
+    some = ", ".join((clip.id for clip in matches[:5]) if matches else ids[:3])
+    if not matches:
+        raise UserError(f"{source} has no clip {shown(wanted)} among {len(ids)}, such as {some}")
+    more = ", ..." if len(matches) > 5 else ""
+    raise UserError(
+        f"{len(matches)} clips of {source} have {shown(wanted)} in their names ({some}{more}): "
+        "give more of the name"
+    )
+
+
+def layout_of(clip: Clip) -> Layout:
+    """The layout with the clip's number of joints and coordinates.
+
+    Raises:
+        UserError: there is none.
+    """
+    joints, dimensions = clip.keypoints.shape[2:]
+    for layout in LAYOUTS.values():
+        if (len(layout.joints), layout.dimensions) == (joints, dimensions):
+            return layout
+    known = ", ".join(f"{name} ({len(layout.joints)})" for name, layout in LAYOUTS.items())
+    raise UserError(
+        f"clip {clip.id} has {joints} joints with {dimensions} coordinates: no layout has; "
+        f"known are {known}"
+    )
+
+
+def _read_file(path: Path, image_size: tuple[int, int] | None, dimensions: int) -> ClipSet:
+    suffix = path.suffix.lower()
+    if suffix not in _SUFFIXES:
+        raise UserError(f"{path} is of no known kind: its name must end in {', '.join(_SUFFIXES)}")
+    if suffix in (".pkl", ".pickle"):
+        return _read_pickle(path, image_size)
+    try:
+        size = path.stat().st_size
+        if size > (_MOST_JSON if suffix == ".json" else _MOST_BYTES):
+            raise UserError(f"{path} is too large to be one clip: cut it into several files")
+        raw = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
+    try:
+        if suffix == ".npy":
+            content: dict[str, Any] = {"keypoints": _array(raw)}
+        elif suffix == ".npz":
+            content = _arrays(path, raw)
+        else:
+            content = _json(path, raw)
+    except UserError:
+        raise
+    except Exception as error:  # bytes that mean nothing make the decoders raise anything
+        reason = shown(str(error) or type(error).__name__)
+        raise UserError(f"{path} is damaged or no {suffix} file ({reason}): make it again") from None
+    if unknown := [key for key in content if key not in _KEYS]:
+        raise UserError(f"{path} has {shown(unknown[0])}: its keys must be {', '.join(_KEYS)}")
+    if content.get("keypoints") is None:
+        raise UserError(f"{path} lacks `keypoints`")
+    size_told = content.get("image_size")
+    clip = make_clip(
+        path.stem if path.stem.isprintable() else "clip",
+        content["keypoints"],
+        content.get("scores"),
+        image_size if size_told is None else size_told,
+        dimensions,
+    )
+    notes = []
+    if not np.any(clip.scores):
+        notes.append(f"{clip.id}: no joint was seen in the whole clip")
+    elif content.get("scores") is None and np.isin(clip.scores, (0, 1)).all():
+        notes.append(f"{clip.id} has no scores: 0 for a joint at (0, 0), 1 for all others")
+    if dimensions == 2 and 0 < np.abs(clip.keypoints).max() <= 2:
+        notes.append(f"{clip.id}: coordinates lie within 0..2; are they pixels?")
+    return ClipSet([clip], [], notes=notes)
+
+
+def _read_pickle(path: Path, image_size: tuple[int, int] | None) -> ClipSet:
+    content = safe_pickle.load(path)
+    if isinstance(content, dict) and isinstance(content.get("annotations"), list | tuple):
+        return annotations.check(path, content, room=_COPIES * path.stat().st_size)
+    data = content.get("data") if isinstance(content, dict) else content
+    if not isinstance(data, np.ndarray) or data.ndim != 3 or data.shape[2] != 2:
+        raise UserError(
+            f"{path} is neither in the published format (a dictionary with a list `annotations`) "
+            f"nor a one-clip pickle (`data`, an array (frames, joints, 2)), but holds "
+            f"{shown(content if data is None else data)}"
+        )
+    named = _LABEL_AND_ID.fullmatch(path.stem)  # <label>_<clip id>.pkl
+    scores = np.any(data[None], axis=-1).astype(np.float32)
+    clip = {
+        "frame_dir": named["id"] if named else path.stem,
+        "img_shape": image_size or _UCF101_IMAGE,
+        "keypoint": data[None],
+        "keypoint_score": scores,
+    }
+    if named:
+        clip["label"] = int(named["label"])
+    clip_set = annotations.check(path, {"annotations": [clip]})
+    notes = [note for note in clip_set.notes if "group" not in note]
+    if image_size is None:
+        height, width = _UCF101_IMAGE
+        notes.append(f"a one-clip pickle tells no image size: UCF101's {width}x{height} is taken")
+    return replace(clip_set, notes=notes)
+
+
+def _arrays(path: Path, raw: bytes) -> dict[str, np.ndarray]:
+    """The known arrays of an .npz."""
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        names = [info.filename.removesuffix(".npy") for info in archive.infolist()]
+        if unknown := [name for name in names if name not in _KEYS]:
+            raise UserError(f"{path} has {shown(unknown[0])}: its keys must be {', '.join(_KEYS)}")
+        if sum(info.file_size for info in archive.infolist()) > _MOST_BYTES:
+            raise UserError(f"{path} is too large to be one clip: cut it into several files")
+        return {name: _array(archive.read(f"{name}.npy")) for name in names}
+
+
+def _array(raw: bytes) -> np.ndarray:
+    """The numbers of an .npy; its bytes decide how much room there is, not its header."""
+    file = io.BytesIO(raw)
+    read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+    shape, fortran, dtype = read_header[npy.read_magic(file)](file)
+    if dtype.kind not in "fiub":
+        raise ValueError(f"an array of type {dtype}, not of numbers")
+    if min(shape, default=1) < 0 or math.prod(shape) * dtype.itemsize != len(raw) - file.tell():
+        raise ValueError(f"an array of shape {shape} has {len(raw) - file.tell()} bytes")
+    numbers = np.frombuffer(raw, dtype, offset=file.tell())
+    return numbers.reshape(shape, order="F" if fortran else "C")
+
+
+def _json(path: Path, raw: bytes) -> dict[str, Any]:
+    content = json.loads(raw)
+    if not isinstance(content, dict):
+        raise UserError(f"{path} must hold an object with `keypoints`, not {shown(content)}")
+    return content
+
+
+def _numbers(value: Any, clip_id: str, what: str) -> np.ndarray:
+    """An array or nested lists as an array of floats; null becomes NaN."""
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
+        return value if value.dtype.kind == "f" else value.astype(np.float64)
+    try:
+        return np.array(value, dtype=np.float64)
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        raise UserError(
+            f"{clip_id}: {what} must be nested lists of numbers, all of one depth of one length"
+        ) from None
+
+
+def _size(value: Any, clip_id: str) -> tuple[int, int]:
+    sides = _numbers(value, clip_id, "image_size")
+    if sides.shape != (2,) or not ((sides >= 1) & (sides <= _LARGEST_IMAGE)).all():
+        raise UserError(f"{clip_id}: image_size must be (height, width) in pixels")
+    return int(sides[0]), int(sides[1])
+
+
+def _together(sets: list[tuple[Path, ClipSet]]) -> ClipSet:
+    """One set of the clips of several files; a class is the same where its name is."""
+    classes: dict[str, int] = {}
+    clips: list[Clip] = []
+    notes: list[str] = []
+    where: dict[str, Path] = {}
+    for path, clip_set in sets:
+        notes += [f"{path.name}: {note}" for note in clip_set.notes]
+        for clip in clip_set.clips:
+            if clip.id in where:
+                raise UserError(
+                    f"two clips are named {shown(clip.id)}, in {where[clip.id]} and {path}: "
+                    "rename one"
+                )
+            where[clip.id] = path
+            label = clip.label
+            if label != UNLABELLED:
+                label = classes.setdefault(clip_set.classes[label], len(classes))
+            clips.append(replace(clip, label=label))
+    return ClipSet(clips, list(classes), notes=_counted(notes))
+
+
+def _counted(notes: list[str]) -> list[str]:
+    """The first few of many notes."""
+    most = 5
+    more = [f"{len(notes) - most} more notes like these"] if len(notes) > most else []
+    return notes[:most] + more
