@@ -54,11 +54,11 @@ def main() -> None:
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
     if arguments.official:
         names = arguments.official.split(",")
-        parts = [("split.protocol=official", f"split.official={name}") for name in names]
+        parts = [["split.protocol=official", f"split.official={name}"] for name in names]
         label = "official"
     else:
         parts = [
-            ("split.protocol=group", f"split.folds={arguments.folds}", f"split.fold={fold}")
+            ["split.protocol=group", f"split.folds={arguments.folds}", f"split.fold={fold}"]
             for fold in range(1, arguments.folds + 1)
         ]
         label = f"{arguments.folds}-folds"

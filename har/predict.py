@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from har.augment import test_windows
 from har.checkpoint import Checkpoint, load_checkpoint
-from har.clips import Clip
+from har.clips import Clip, make_clip
 from har.errors import UserError
 from har.metrics import apply_temperature
 from har.models import build
@@ -88,17 +88,23 @@ class Recognizer:
         return self.predict_clips([clip])[0]
 
     def predict_arrays(
-        self, keypoints: np.ndarray, scores: np.ndarray | None, image_size: tuple[int, int]
+        self,
+        keypoints: np.ndarray,
+        scores: np.ndarray | None = None,
+        image_size: tuple[int, int] | None = None,
     ) -> np.ndarray:
         """Class probabilities (K,) of one clip given as arrays.
 
         Args:
-            keypoints: (M, T, V, C) pixels.
-            scores: (M, T, V), or None: 1 for every joint that is not all zeros.
-            image_size: height and width in pixels.
+            keypoints: (M, T, V, C) pixels, or (T, V, C) of one person; see har.clips.make_clip.
+            scores: (M, T, V) or (T, V), or None: 1 for every joint that is not all zeros.
+            image_size: height and width in pixels; only models that scale by it need it.
+
+        Raises:
+            UserError: the arrays do not fit each other or the model.
         """
-        seen = np.any(keypoints, axis=-1).astype(np.float32) if scores is None else scores
-        return self.predict(Clip("", 0, keypoints, seen, image_size, ""))
+        dimensions = LAYOUTS[self.checkpoint.layout].dimensions
+        return self.predict(make_clip("clip", keypoints, scores, image_size, dimensions))
 
     def predict_clips(self, clips: list[Clip]) -> np.ndarray:
         """Class probabilities (N, K) of many clips.

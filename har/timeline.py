@@ -1,7 +1,7 @@
 """Long recordings: what happens when, by windows that slide over a clip."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -93,19 +93,3 @@ def persons_apart(clip: Clip, settings: Preprocess) -> list[Clip]:
         for person in poses
         if person[..., -1].any()
     ]
-
-
-def spells(
-    found: Iterable[Window], classes: list[str]
-) -> list[tuple[int, int, str | None, float]]:
-    """Windows in a row with the same class as one: start, end, class, mean probability."""
-    joined: list[tuple[int, int, str | None, list[float]]] = []
-    for window in found:
-        row = window.probabilities
-        name = None if row is None else classes[int(row.argmax())]
-        share = 0.0 if row is None else float(row.max())
-        if joined and joined[-1][2] == name:
-            joined[-1] = (joined[-1][0], window.end, name, [*joined[-1][3], share])
-        else:
-            joined.append((window.start, window.end, name, [share]))
-    return [(start, end, name, sum(p) / len(p)) for start, end, name, p in joined]

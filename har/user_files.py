@@ -18,7 +18,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from har import annotations, safe_pickle, sources
-from har.clips import UNLABELLED, Clip, ClipSet
+from har.clips import UNLABELLED, Clip, ClipSet, make_clip
 from har.errors import UserError
 from har.safe_pickle import shown
 from har.skeleton import LAYOUTS, Layout
@@ -29,7 +29,6 @@ _UCF101_IMAGE = (256, 340)  # height and width; one-clip pickles come from there
 _COPIES = 4  # arrays of a pickle may be this many times the file, no more
 _MOST_BYTES = 2**30  # of one array: an hour of ten persons
 _MOST_JSON = 2**26  # bytes; nested lists take twenty times that in memory
-_LARGEST_IMAGE = 100_000  # pixels
 _LABEL_AND_ID = re.compile(r"(?P<label>\d{1,4})_(?P<id>.+)", re.ASCII)
 
 
@@ -63,62 +62,6 @@ def read(
     if any(path.glob("*/*.pkl")):
         return sources.read_folder(path)
     raise UserError(f"{path} has no file that ends in {', '.join(_SUFFIXES)}")
-
-
-def make_clip(
-    clip_id: str,
-    keypoints: Any,
-    scores: Any = None,
-    image_size: Any = None,
-    dimensions: int = 2,
-) -> Clip:
-    """Make an unlabelled clip of a user's arrays or nested lists.
-
-    A joint counts as missing where its score is 0, where a coordinate is NaN, infinite or null,
-    and, without scores, where all its coordinates are 0.
-
-    Args:
-        clip_id: its name, also in messages.
-        keypoints: (M, T, V, C) or (T, V, C) pixels; with one number more in the last axis than
-            `dimensions`, that is the score.
-        scores: (M, T, V) or (T, V), 0..1.
-        image_size: (height, width) in pixels, if known.
-        dimensions: C.
-
-    Raises:
-        UserError: names the clip and what is wrong.
-    """
-    points = _numbers(keypoints, clip_id, "keypoints")
-    points = points[None] if points.ndim == 3 else points
-    if points.ndim != 4 or 0 in points.shape:
-        raise UserError(
-            f"{clip_id} has keypoints of shape {points.shape}: give (persons, frames, joints, "
-            f"{dimensions}) or (frames, joints, {dimensions}), at least one of each"
-        )
-    if points.shape[3] == dimensions + 1 and scores is None:
-        points, scores = points[..., :-1], points[..., -1]
-    if points.shape[3] != dimensions:
-        raise UserError(
-            f"{clip_id} has {points.shape[3]} numbers per joint: give {dimensions} coordinates, "
-            f"and the score after them or in `scores`"
-        )
-    with np.errstate(over="ignore", invalid="ignore"):  # what is too large becomes infinite
-        points = points.astype(np.float32)
-    seen = np.isfinite(points).all(axis=-1)
-    points = np.where(seen[..., None], points, np.float32(0))
-    if scores is None:
-        values = points.any(axis=-1).astype(np.float32)
-    else:
-        values = _numbers(scores, clip_id, "scores")
-        values = values[None] if values.ndim == 2 else values
-        if values.shape != points.shape[:3]:
-            raise UserError(
-                f"{clip_id} has scores of shape {values.shape}, keypoints of {points.shape}: give "
-                "one score per joint"
-            )
-        values = np.nan_to_num(values, nan=0, posinf=1, neginf=0).clip(0, 1).astype(np.float32)
-    size = (0, 0) if image_size is None else _size(image_size, clip_id)
-    return Clip(clip_id, UNLABELLED, points, values * seen, size, clip_id)
 
 
 def choose(clip_set: ClipSet, wanted: str, source: str | Path) -> Clip:
@@ -265,25 +208,6 @@ def _json(path: Path, raw: bytes) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"{path} must hold an object with `keypoints`, not {shown(content)}")
     return content
-
-
-def _numbers(value: Any, clip_id: str, what: str) -> np.ndarray:
-    """An array or nested lists as an array of floats; null becomes NaN."""
-    if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
-        return value if value.dtype.kind == "f" else value.astype(np.float64)
-    try:
-        return np.array(value, dtype=np.float64)
-    except (ValueError, TypeError, OverflowError, RecursionError):
-        raise UserError(
-            f"{clip_id}: {what} must be nested lists of numbers, all of one depth of one length"
-        ) from None
-
-
-def _size(value: Any, clip_id: str) -> tuple[int, int]:
-    sides = _numbers(value, clip_id, "image_size")
-    if sides.shape != (2,) or not ((sides >= 1) & (sides <= _LARGEST_IMAGE)).all():
-        raise UserError(f"{clip_id}: image_size must be (height, width) in pixels")
-    return int(sides[0]), int(sides[1])
 
 
 def _together(sets: list[tuple[Path, ClipSet]]) -> ClipSet:

@@ -68,18 +68,20 @@ def test_per_class_rows_are_drawn_side_by_side():
     assert sorted(numbers) == sorted(["0.67", "1.00", "0.50", "0.67", "0.00", "0.00"] * 2)
 
 
-def test_reliability_has_a_panel_per_model_and_revision():
+def test_reliability_draws_each_model_in_its_own_panel():
     bins = metrics.calibration_bins([0, 0, 1], np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]]))
-    rows = list(
-        dvc_plots.reliability_rows({name: {"before": bins} for name in ("baseline", "improved")})
-    )
-    assert len(rows) == 2 * len(bins) == 6
+    models = {"baseline": {"before": bins[:1]}, "improved": {"before": bins}}
+    rows = list(dvc_plots.reliability_rows(models))
+    assert [row["model"] for row in rows] == ["baseline", "improved", "improved", "improved"]
     assert set(rows[0]) == set(dvc_plots.RELIABILITY_COLUMNS)
-    texts, _ = drawn("reliability", rows, "confidence", "accuracy")
-    panels = {
-        f"{rev}: {name}" for rev in ("workspace", "main") for name in ("baseline", "improved")
-    }
-    assert panels <= set(texts)
+    texts, svg = drawn("reliability", rows, "confidence", "accuracy")
+    panels = [
+        text for text in texts if re.fullmatch(r"(workspace|main): (baseline|improved)", text)
+    ]
+    assert len(panels) == 4
+    cells = svg.split("role-scope cell")[1:]
+    points = [cell.count('aria-roledescription="point"') for cell in cells]
+    assert points == [1 if panel.endswith("baseline") else 3 for panel in panels]
 
 
 @pytest.mark.parametrize("models", [["baseline", "improved"], ["improved"]])

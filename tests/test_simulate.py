@@ -26,16 +26,17 @@ def tiny(seed: int) -> list[Clip]:
 
 
 def test_as_many_clips_as_ucf101_has(whole: ClipSet) -> None:
-    classes, groups, numbers = zip(*(NAME.fullmatch(clip.id).groups() for clip in whole.clips))
+    parts = [NAME.fullmatch(clip.id).groups() for clip in whole.clips]
+    classes = [name for name, _, _ in parts]
     assert list(Counter(classes).items()) == [
         ("ApplyEyeMakeup", 145), ("ApplyLipstick", 114), ("BlowDryHair", 131),
         ("BrushingTeeth", 131), ("HeadMassage", 147),
     ]  # fmt: skip
-    sizes = Counter(zip(classes, groups))
+    sizes = Counter((name, group) for name, group, _ in parts)
     assert len(sizes) == 5 * 25
     assert set(sizes.values()) <= {4, 5, 6, 7}
     for (name, group), size in sizes.items():
-        own = [n for c, g, n in zip(classes, groups, numbers) if (c, g) == (name, group)]
+        own = [n for c, g, n in parts if (c, g) == (name, group)]
         assert own == [f"{number + 1:02}" for number in range(size)]
     assert [clip.label for clip in whole.clips] == [whole.classes.index(name) for name in classes]
 
@@ -154,7 +155,7 @@ def test_the_working_hand_is_at_the_mouth(name: str, within: float) -> None:
 
 def test_a_masseurs_hands_are_on_the_other_head() -> None:
     session = act(np.random.default_rng(1), "HeadMassage", True, 500)
-    client, masseur = session.people
+    masseur = session.people[1]
     hands = masseur[session.work, 9:11]
     to_client = np.linalg.norm(hands - session.axes[0].skull[session.work, None], axis=-1)
     to_self = np.linalg.norm(hands - session.axes[1].skull[session.work, None], axis=-1)
@@ -181,7 +182,7 @@ def standing_still(frame_count: int) -> np.ndarray:
     body = sample_body(np.random.default_rng(0))
     still = np.zeros((frame_count, 3))
     axes = frames(body, still, still, still)
-    hands = axes.shoulders + [-0.1, 0.05, -0.3], axes.shoulders + [0.1, 0.05, -0.3]
+    hands = tuple(axes.shoulders + np.array([x, 0.05, -0.3]) for x in (-0.1, 0.1))
     poles = np.array([0.5, 1, 0]), np.array([-0.5, 1, 0])
     person = joints(body, axes, hands, poles, seated=True)
     camera = Camera(axes.skull[0], np.array([170.0, 90]), 1.5, 600.0, 0, 0, 0)

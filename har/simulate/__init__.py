@@ -6,13 +6,12 @@ example; nothing measured on it says anything about people. See docs/simulated.m
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from har.clips import Clip, ClipSet
 from har.simulate.actions import CLASSES, Session, act, bystander
-from har.simulate.bodies import Frames
 from har.simulate.camera import HEIGHT, WIDTH, Camera, sample_camera
 from har.simulate.detector import (
     Detection,
@@ -146,7 +145,7 @@ class _Film:
     shake: np.ndarray  # (T, 1, 2)
 
     def project(self, points: np.ndarray) -> np.ndarray:
-        out = np.empty(points.shape[:-1] + (2,))
+        out = np.empty((*points.shape[:-1], 2))
         for number, camera in enumerate(self.cameras):
             at = self.shot == number
             out[at] = camera.project(points[at], self.zoom[at], self.shake[at])
@@ -175,7 +174,8 @@ def _group_sizes(seed: int, label: int) -> np.ndarray:
 
 def _lengths(generator: np.random.Generator, filming: Filming, size: int) -> np.ndarray:
     between, within = filming.frames_spread
-    log = np.log(filming.frames) + between * generator.normal() + within * generator.normal(size=size)
+    log = np.log(filming.frames) + between * generator.normal()
+    log = log + within * generator.normal(size=size)
     log += np.log(3) * (generator.random() < filming.long)
     return np.clip(np.exp(log), *filming.frames_range).astype(int)
 
@@ -194,24 +194,16 @@ def _cameras(
     shoulders = filming.shoulders * np.exp(generator.normal(0, 0.3))
     yaw = generator.normal(0, 0.25)
     camera = sample_camera(generator, skull, float(np.clip(shoulders, 35, 220)), yaw)
-    lower = 25 * (len(session.people) > 1)  # leaves room for the helper who stands
-    cameras = []
-    for _ in range(size):
-        if cameras and generator.random() < 0.15:
-            zoom = float(np.exp(generator.normal(0, 0.2)))
-            camera = Camera(
-                aim=camera.aim,
+    if len(session.people) > 1:  # room for the helper who stands
+        camera = replace(camera, centre=camera.centre + np.array([0, 25]))
+    cameras = [camera]
+    while len(cameras) < size:
+        if generator.random() < 0.15:
+            camera = replace(
+                camera,
                 centre=camera.centre + generator.normal(0, 20, 2),
-                distance=camera.distance,
-                focal=camera.focal * zoom,
+                focal=camera.focal * float(np.exp(generator.normal(0, 0.2))),
                 yaw=camera.yaw + generator.normal(0, 0.2),
-                pitch=camera.pitch,
-                roll=camera.roll,
-            )
-        elif not cameras:
-            camera = Camera(
-                camera.aim, camera.centre + (0, lower), camera.distance, camera.focal,
-                camera.yaw, camera.pitch, camera.roll,
             )
         cameras.append(camera)
     return cameras
@@ -277,11 +269,4 @@ def _part(detection: Detection, inside: np.ndarray) -> Detection:
 
 
 def _cut(clip: Clip, frames: int | None) -> Clip:
-    return Clip(
-        id=clip.id,
-        label=clip.label,
-        keypoints=clip.keypoints[:, :frames],
-        scores=clip.scores[:, :frames],
-        image_size=clip.image_size,
-        group=clip.group,
-    )
+    return replace(clip, keypoints=clip.keypoints[:, :frames], scores=clip.scores[:, :frames])

@@ -133,7 +133,7 @@ def _from_tip(
 
 
 def _other_hand(habits: Habits, side: int) -> Grip | None:
-    """What the hand that does not work does in work spells: hold a mirror, touch the cheek, rest."""
+    """The hand that does not work: it holds a mirror, lies on the cheek, or (None) rests."""
     if habits.helper_hand == "mirror":
         place = np.array([SIDE[side] * 0.1, -0.02, -0.38]) + habits.places[5]
         return Grip(place, TORSO)
@@ -318,9 +318,7 @@ def _spells(
     return spells
 
 
-def _stroke(
-    generator: np.random.Generator, frame_count: int, stroke: Stroke
-) -> np.ndarray:
+def _stroke(generator: np.random.Generator, frame_count: int, stroke: Stroke) -> np.ndarray:
     """Course (frames, 3) of a stroke with its pauses and an unsteady tempo."""
     tempo = stroke.frequency * np.exp(0.15 * wander(generator, frame_count, 0.6))[:, 0]
     phase = 2 * np.pi * (generator.random() + np.cumsum(tempo) / FPS)
@@ -334,9 +332,7 @@ def _stroke(
 
 
 def _empty_hand(frame_count: int) -> Hand:
-    return Hand(
-        np.zeros((frame_count, 3)), np.zeros(frame_count, int), np.zeros((frame_count, 3))
-    )
+    return Hand(np.zeros((frame_count, 3)), np.zeros(frame_count, int), np.zeros((frame_count, 3)))
 
 
 def _rest_place(body: Body, habits: Habits, side: int, raised: bool) -> np.ndarray:
@@ -462,8 +458,10 @@ def act(generator: np.random.Generator, name: str, assisted: bool, frame_count: 
     client_hands, _ = _plan(generator, frame_count, body, habits, client_spells, None)
     hands, _ = _plan(generator, frame_count, body, helper_habits, spells, _BY_HELPER[name])
     # The head gives way to the hands that work on it.
-    push = sum(hand.stroke * (np.isin(hand.axes, (OTHER_HEAD, OTHER_TORSO)))[:, None]
-               for hand in hands)
+    push = sum(
+        (hand.stroke * (hand.axes >= OTHER_HEAD)[:, None] for hand in hands),
+        start=np.zeros((frame_count, 3)),
+    )
     give = generator.uniform(0.5, 2.5) * (1.5 if name == "HeadMassage" else 0.3)
     head = head + give * smooth(push, 0.12)[:, [0, 1, 0]]
     axes = frames(body, seat, torso, head)
@@ -474,7 +472,8 @@ def act(generator: np.random.Generator, name: str, assisted: bool, frame_count: 
     stand = np.array([0.45 * np.sin(angle), -0.3, 0.45 * np.cos(angle)])
     stand = stand + generator.normal(0, 0.04, 3) + 0.03 * wander(generator, frame_count, 1.5, 3)
     turn = np.array([-angle, 0.2, 0]) + 0.05 * wander(generator, frame_count, 1.2, 3)
-    helper_head = _head_course(generator, frame_count, helper_habits, work) + (0, 0.3, 0)
+    helper_head = _head_course(generator, frame_count, helper_habits, work)
+    helper_head[:, 1] += 0.3  # looks down at what the hands do
     helper_axes = frames(helper, seat.mean(0) + stand, turn, helper_head)
     world = [
         (helper_axes.torso, helper_axes.shoulders),

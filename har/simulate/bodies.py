@@ -87,7 +87,7 @@ def _matrix(*rows: tuple[np.ndarray, ...]) -> np.ndarray:
 
 def turned(frame: np.ndarray, point: np.ndarray) -> np.ndarray:
     """Rotate points (T, 3) or one point (3,) by rotations (T, 3, 3)."""
-    return np.einsum("tij,tj->ti", frame, np.broadcast_to(point, frame.shape[:1] + (3,)))
+    return np.einsum("tij,tj->ti", frame, np.broadcast_to(point, (len(frame), 3)))
 
 
 def frames(

@@ -60,7 +60,7 @@ def score_table(clips: list[Clip]) -> tuple[np.ndarray, np.ndarray]:
     scores, unsteady = [], []
     for clip in clips:
         keypoints, score = clip.keypoints[0].astype(float), clip.scores[0].astype(float)
-        whole = (score.max(axis=1) > 0)
+        whole = score.max(axis=1) > 0
         whole = whole[2:] & whole[1:-1] & whole[:-2]
         second = keypoints[2:] - 2 * keypoints[1:-1] + keypoints[:-2]
         unsteady.append((np.linalg.norm(second, axis=-1) / np.sqrt(12))[whole])
@@ -71,16 +71,19 @@ def score_table(clips: list[Clip]) -> tuple[np.ndarray, np.ndarray]:
 def draw(table: ClipTable | None, genuine: list[Clip], simulated: list[Clip]) -> Figure:
     """Figure with lengths and persons per class, scores per joint, noise by score, and frames."""
     figure = Figure(figsize=(12, 11), layout="constrained")
-    rows = figure.subfigures(3, 1, height_ratios=(1, 1.1, 1.5))
-    left, right = rows[0].subplots(1, 2)
+    top, middle, bottom = (
+        figure.add_subfigure(place)
+        for place in figure.add_gridspec(3, 1, height_ratios=(1, 1.1, 1.5))
+    )
+    left, right = top.subplots(1, 2)
     made = ClipTable.of(simulated)
     _lengths(left, table, made)
     _persons(right, table, made)
-    left, right = rows[1].subplots(1, 2, width_ratios=(1.5, 1))
+    left, right = middle.subplots(1, 2, width_ratios=(1.5, 1))
     close_up = [clip for clip in simulated if clip.label == 0]
     _scores(left, genuine, close_up)
     _noise(right, genuine, close_up)
-    _skeletons(rows[2].subplots(3, 6), genuine, simulated)
+    _skeletons(bottom.subplots(3, 6), genuine, simulated)
     return figure
 
 
@@ -119,7 +122,9 @@ def _persons(axes: Axes, table: ClipTable | None, made: ClipTable) -> None:
         (table, -0.0225, _GENUINE, "UCF101's clip list"),
         (made, 0.0225, _SIMULATED, "simulated"),
     ):
-        for k in range(len(CLASSES)) if source else ():
+        if source is None:
+            continue
+        for k in range(len(CLASSES)):
             persons = np.minimum(source.persons[source.labels == k], most)
             share = np.bincount(persons, minlength=most + 1)[1:] / len(persons)
             x = k + shift + 0.1 * (np.arange(most) - (most - 1) / 2)

@@ -177,12 +177,10 @@ def _false_places(
     stray = box_low[:, None] + box_size[:, None] * faults.strays
     hand = np.where((logit[:, 9] > logit[:, 10])[:, None], keypoints[:, 9], keypoints[:, 10])
     near = (faults.strays - 0.5) * 0.12 * box_size[:, None]
-    bottom = np.stack([keypoints[..., 0], (box_low + box_size)[:, None, 1] - 8 * faults.strays[:, 0]],
-                      axis=-1)
+    floor = (box_low + box_size)[:, None, 1] - 8 * faults.strays[:, 0]
+    bottom = np.stack([keypoints[..., 0], floor], axis=-1)
     shoulders = keypoints[:, [5, 5, 6, 5, 6, 5, 6, 5, 6, 5, 6, 5, 6, 5, 6, 5, 6]]
-    choices = np.stack(
-        [keypoints, shoulders + near, hand[:, None] + near, bottom, stray], axis=2
-    )
+    choices = np.stack([keypoints, shoulders + near, hand[:, None] + near, bottom, stray], axis=2)
     jump = generator.random((frame_count, 17)) < faults.restless
     draw = generator.random((frame_count, 17, 1))
     drawn = (draw > np.cumsum(faults.lures, axis=-1)[:, :-1]).sum(-1)

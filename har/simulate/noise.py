@@ -35,9 +35,7 @@ def held(changes: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.take_along_axis(values, last, axis=0)
 
 
-def bursts(
-    generator: np.random.Generator, frames: int, on: float, off: float
-) -> np.ndarray:
+def bursts(generator: np.random.Generator, frames: int, on: float, off: float) -> np.ndarray:
     """On and off spells (frames,) as booleans with mean lengths `on` and `off` in seconds."""
     start = generator.random() < on / (on + off)
     count = 4 + int(2 * frames / FPS / (on + off))

@@ -1,0 +1,171 @@
+"""The network as an ONNX file, and such a file as the network of a recogniser.
+
+The graph goes from what the network sees, windows (N, M, T, V, C+1) or the fixed arrays
+(N, M, T, V, C) of a whole-clip LSTM, to logits (N, K), for any N. Classes, layout, transforms,
+windows and temperature are the JSON text under the key `har` of its metadata, the same as a
+checkpoint's.
+"""
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from har.checkpoint import Checkpoint, checkpoint_of_settings, settings_text
+from har.errors import UserError
+from har.predict import Recognizer
+from har.skeleton import LAYOUTS
+
+_KEY = "har"
+_MOST_BYTES = 2**31 - 1  # what an ONNX file can have
+
+
+class OnnxNetwork(nn.Module):
+    """A network that onnxruntime computes."""
+
+    def __init__(self, content: bytes) -> None:
+        """Prepare the graph of an ONNX file's bytes."""
+        super().__init__()
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.log_severity_level = 4
+        self.session = onnxruntime.InferenceSession(
+            content, options, providers=["CPUExecutionProvider"]
+        )
+        self.input = self.session.get_inputs()[0].name
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """From what the network sees to logits (N, K)."""
+        return torch.from_numpy(self.session.run(None, {self.input: windows.numpy()})[0])
+
+
+def export(recognizer: Recognizer) -> bytes:
+    """The network and its settings as the bytes of an ONNX file.
+
+    Raises:
+        UserError: the recogniser is an ONNX file already.
+    """
+    if isinstance(recognizer.model, OnnxNetwork):
+        raise UserError("the model is an ONNX file already: give a .safetensors checkpoint")
+    example = torch.rand(2, *_seen_shape(recognizer.checkpoint))
+    with _quietly():
+        program = torch.onnx.export(
+            recognizer.model.eval(),
+            (example,),
+            dynamo=True,
+            verbose=False,
+            input_names=["windows"],
+            output_names=["logits"],
+            dynamic_shapes=({0: torch.export.Dim("clips")},),
+        )
+    assert program is not None
+    model = program.model_proto
+    # The exporter notes where in the source each step comes from, with the paths of this machine.
+    del model.metadata_props[:]
+    for part in (*model.graph.node, *model.graph.value_info, *model.graph.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    del model.graph.metadata_props[:]
+    onnx.helper.set_model_props(model, {_KEY: settings_text(recognizer.checkpoint)})
+    return model.SerializeToString(deterministic=True)
+
+
+def load(path: str | Path) -> Recognizer:
+    """Read an ONNX file that `export` made.
+
+    Files that refer to other files, hold loops, or use operations other than ONNX's own are
+    refused.
+
+    Raises:
+        UserError: the file is missing, damaged, unsafe, or not one of this project.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise UserError(f"{path} is too large for an ONNX file")
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{path} not found: `python -m har export -o {path}` makes it") from None
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
+    return load_bytes(path, content)
+
+
+def load_bytes(path: str | Path, content: bytes) -> Recognizer:
+    """A recogniser of an ONNX file's bytes; see load. The path is for messages."""
+    try:
+        model = onnx.load_model_from_string(content)
+    except Exception as error:  # protobuf has its own exceptions
+        raise UserError(f"{path} is no readable ONNX file ({type(error).__name__})") from None
+    texts = {prop.key: prop.value for prop in model.metadata_props}
+    if _KEY not in texts:
+        raise UserError(f"{path} is not an ONNX file of this project: `python -m har export`")
+    checkpoint = checkpoint_of_settings(path, texts[_KEY], {})
+    _refuse_unsafe(path, model)
+    try:
+        network = OnnxNetwork(content)
+    except Exception as error:  # onnxruntime has its own exceptions
+        raise UserError(f"{path} has a graph that onnxruntime refuses: {_line(error)}") from None
+    inputs, outputs = network.session.get_inputs(), network.session.get_outputs()
+    wanted = [list(_seen_shape(checkpoint))], [[len(checkpoint.classes)]]
+    found = [part.shape[1:] for part in inputs], [part.shape[1:] for part in outputs]
+    if found != wanted or inputs[0].type != "tensor(float)" or outputs[0].type != "tensor(float)":
+        raise UserError(f"{path}: its graph does not fit its settings: export it anew")
+    return Recognizer(checkpoint, network)
+
+
+def largest_difference(first: Recognizer, second: Recognizer, clips: list[Any]) -> float:
+    """The largest difference of any class probability of any clip."""
+    return float(np.abs(first.predict_clips(clips) - second.predict_clips(clips)).max())
+
+
+def _seen_shape(checkpoint: Checkpoint) -> tuple[int, int, int, int]:
+    """(M, T, V, channels) of what the network sees of a clip at once."""
+    layout, model = LAYOUTS[checkpoint.layout], checkpoint.model
+    whole = model.whole_clips
+    frames = checkpoint.preprocess.frames if whole else model.windows.frames
+    channels = layout.dimensions + (not whole)
+    return checkpoint.preprocess.persons, frames, len(layout.joints), channels
+
+
+def _refuse_unsafe(path: str | Path, model: onnx.ModelProto) -> None:
+    tensors = [*model.graph.initializer]
+    for sparse in model.graph.sparse_initializer:
+        tensors += [sparse.values, sparse.indices]
+    for node in model.graph.node:
+        if node.domain not in ("", "ai.onnx"):
+            raise UserError(f"{path} is refused: it uses operations that are not ONNX's own")
+        for attribute in node.attribute:
+            tensors += [attribute.t, *attribute.tensors]
+            if attribute.HasField("g") or attribute.graphs:
+                raise UserError(f"{path} is refused: it holds a loop or a branch")
+    if model.functions or model.training_info:
+        raise UserError(f"{path} is refused: it holds more than one graph")
+    if any(onnx.external_data_helper.uses_external_data(tensor) for tensor in tensors):
+        raise UserError(f"{path} is refused: it refers to another file")
+
+
+def _line(error: Exception) -> str:
+    words = " ".join(str(error).split())
+    return "".join(letter for letter in words if letter.isprintable())[:200]
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Without the exporter's warnings, which speak of its own insides."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
