@@ -11,14 +11,17 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import EllipseCollection, LineCollection
 from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from PIL import Image
 
 from har.skeleton import Layout
 
@@ -31,6 +34,8 @@ SHARES = LinearSegmentedColormap.from_list("shares", ["#FFFFFF", "#A9CDE6", BLUE
 
 UNSURE = 0.3  # joints with a lower score are drawn faintly
 DPI = 120
+_MOST_MOVING = 250  # frames of a moving clip
+_MOST_SHOWN = 12  # classes of a timeline
 
 
 @dataclass(frozen=True)
@@ -375,6 +380,129 @@ def class_balance(
     return figure
 
 
+def clip_picture(
+    name: str, about: str, poses: np.ndarray, layout: Layout, top: Sequence[tuple[str, float]] = ()
+) -> Figure:
+    """First, middle and last seen frame of one clip, all its persons, and what it is taken for.
+
+    Args:
+        name: of the clip.
+        about: a line under its name.
+        poses: (M, T, V, C + 1).
+        layout: of the poses.
+        top: the most probable classes with their probabilities, beside the frames.
+    """
+    side, bars = 2.1, 2.7
+    width = 3 * side + (bars + 0.15 if top else 0) + 0.3
+    figure, axes = _canvas(width, side + 0.95)
+    _text(axes, 0.15, 0.1, name, width - 0.3, 11, weight="bold")
+    _side_legend(axes)
+    _text(axes, 3.2, 0.34, about, width - 3.35, 8, color=GREY)
+    _three_frames(axes, poses, layout, 0.15, 0.62, side)
+    for rank, (label, share) in enumerate(top):
+        left, y = 0.3 + 3 * side, 0.62 + rank * 0.36
+        axes.add_patch(Rectangle((left, y), bars, 0.31, color=PALE, lw=0))
+        axes.add_patch(Rectangle((left, y), bars * share, 0.31, color="#BFDDF2", lw=0))
+        _text(axes, left + 0.05, y + 0.155, label, bars - 0.7, 9, va="center_baseline")
+        text = f"{100 * share:.1f} %"
+        _text(axes, left + bars - 0.05, y + 0.155, text, 0.7, 9, ha="right", va="center_baseline")
+    return figure
+
+
+def moving_clip(name: str, poses: np.ndarray, layout: Layout, fps: float = 25) -> bytes:
+    """The clip as a GIF in its own speed; of a long clip, every n-th frame.
+
+    Args:
+        name: of the clip, written over it.
+        poses: (M, T, V, C + 1).
+        layout: of the poses.
+        fps: frames per second.
+    """
+    length = poses.shape[1]
+    step = max(math.ceil(length / _MOST_MOVING), round(fps / 25), 1)
+    view = _view(poses, layout)
+    pictures = []
+    for frame in range(0, length, step):
+        figure, axes = _canvas(3.0, 3.3)
+        _text(axes, 0.1, 0.08, name, 2.3, 7, color=GREY)
+        number = f"{frame + 1}/{length}"
+        _text(axes, 2.9, 0.08, number, 0.7, 7, color=GREY, ha="right")
+        _cell(axes, poses[:, frame], view, layout, 0.1, 0.3, 2.8)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+        pictures.append(picture.quantize(64, dither=Image.Dither.NONE))
+    file = io.BytesIO()
+    duration = max(20, 10 * round(100 * step / fps))
+    pictures[0].save(
+        file, "GIF", save_all=True, append_images=pictures[1:], duration=duration, loop=0
+    )
+    return file.getvalue()
+
+
+def timeline(
+    name: str,
+    rows: Mapping[str, Sequence[tuple[float, float, np.ndarray | None]]],
+    classes: Sequence[str],
+    unit: str,
+) -> Figure:
+    """What is done when: the probability of each class over time, the highest one framed.
+
+    Classes that are never among the likely ones are left out. Where windows overlap, each fills
+    the time that is nearest to its middle.
+
+    Args:
+        name: of the clip.
+        rows: by person (or whoever), windows in order: start, end, and (K,) probabilities or None
+            where nobody was seen.
+        classes: K names.
+        unit: of the times.
+    """
+    found = [row for windows in rows.values() for *_, row in windows if row is not None]
+    highest = np.max(found, axis=0) if found else np.zeros(len(classes))
+    best = {int(row.argmax()) for row in found}
+    order = [k for k in np.argsort(-highest, kind="stable") if k in best or highest[k] >= 0.2]
+    shown = sorted(order[:_MOST_SHOWN])
+    height = max(0.26 * max(len(shown), 1), 0.8)
+    figure = Figure(figsize=(9.0, 1.1 + (height + 0.35) * len(rows)), layout="constrained")
+    panels = figure.subplots(len(rows), 1, squeeze=False, sharex=True)[:, 0]
+    for (person, windows), axes in zip(rows.items(), panels, strict=True):
+        middles = [(start + end) / 2 for start, end, _ in windows]
+        inner = [(a + b) / 2 for a, b in pairwise(middles)]
+        edges = [windows[0][0], *inner, windows[-1][1]]
+        values = np.full((len(shown), len(windows)), np.nan)
+        for column, (*_, row) in enumerate(windows):
+            if row is None:
+                continue
+            values[:, column] = row[shown]
+            if (winner := int(row.argmax())) in shown:
+                place = edges[column], shown.index(winner) - 0.5
+                width = edges[column + 1] - edges[column]
+                frame = Rectangle(place, width, 1, fill=False, ec=VERMILLION, lw=1.2, zorder=3)
+                axes.add_patch(frame)
+        axes.set_facecolor("#DDDDDD")
+        lines = np.arange(len(shown) + 1) - 0.5
+        if len(shown):
+            image = axes.pcolormesh(edges, lines, values, cmap=SHARES, vmin=0, vmax=1)
+        axes.set_yticks(
+            range(len(shown)), [_short(classes[k], 24) for k in shown], fontsize=8,
+            parse_math=False,
+        )  # fmt: skip
+        axes.set_ylim(len(shown) - 0.5, -0.5)
+        axes.set_xlim(edges[0], edges[-1])
+        axes.tick_params(labelsize=8, length=2)
+        if person:
+            axes.set_title(person, fontsize=9, loc="left", parse_math=False)
+    panels[-1].set_xlabel(unit)
+    figure.suptitle(_short(name, 90), fontsize=11, parse_math=False)
+    if len(shown):
+        bar = figure.colorbar(image, ax=list(panels), aspect=15, pad=0.01)
+        bar.set_label("probability", fontsize=8)
+        bar.ax.tick_params(labelsize=8)
+        bar.ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
+    return figure
+
+
 def _tidy(axes: Axes, grid: Literal["x", "y", "both"]) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_axisbelow(True)
@@ -396,16 +524,22 @@ def _grid(
     columns = max(1, round(math.sqrt(1.3 * count * height / width)))
     rows = math.ceil(count / columns)
     whole = max(columns * width, 3.6) + 0.2, max(rows, 0.4) * height + 0.65
-    figure = Figure(figsize=whole)
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set_xlim(0, whole[0])
-    axes.set_ylim(whole[1], 0)
-    axes.set_axis_off()
+    figure, axes = _canvas(*whole)
     _text(axes, 0.15, 0.1, title, whole[0] - 0.2, 11, weight="bold")
     places = [
         (0.15 + place % columns * width, 0.6 + place // columns * height) for place in range(count)
     ]
     return figure, axes, places
+
+
+def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    """A blank figure, measured in inches from its top left corner."""
+    figure = Figure(figsize=(width, height))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_xlim(0, width)
+    axes.set_ylim(height, 0)
+    axes.set_axis_off()
+    return figure, axes
 
 
 def _side_legend(axes: Axes) -> None:

@@ -11,7 +11,6 @@ import logging
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -20,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from har.checkpoint import Checkpoint, checkpoint_of_settings, settings_text
+from har.clips import Clip
 from har.errors import UserError
 from har.predict import Recognizer
 from har.skeleton import LAYOUTS
@@ -115,14 +115,14 @@ def load_bytes(path: str | Path, content: bytes) -> Recognizer:
     except Exception as error:  # onnxruntime has its own exceptions
         raise UserError(f"{path} has a graph that onnxruntime refuses: {_line(error)}") from None
     inputs, outputs = network.session.get_inputs(), network.session.get_outputs()
-    wanted = [list(_seen_shape(checkpoint))], [[len(checkpoint.classes)]]
-    found = [part.shape[1:] for part in inputs], [part.shape[1:] for part in outputs]
-    if found != wanted or inputs[0].type != "tensor(float)" or outputs[0].type != "tensor(float)":
+    wanted = [[*_seen_shape(checkpoint)], [len(checkpoint.classes)]]
+    found = [part.shape[1:] for part in (*inputs, *outputs)]
+    if found != wanted or any(part.type != "tensor(float)" for part in (*inputs, *outputs)):
         raise UserError(f"{path}: its graph does not fit its settings: export it anew")
     return Recognizer(checkpoint, network)
 
 
-def largest_difference(first: Recognizer, second: Recognizer, clips: list[Any]) -> float:
+def largest_difference(first: Recognizer, second: Recognizer, clips: list[Clip]) -> float:
     """The largest difference of any class probability of any clip."""
     return float(np.abs(first.predict_clips(clips) - second.predict_clips(clips)).max())
 

@@ -138,7 +138,7 @@ def _weights(path: str | Path, state: Any, classes: int) -> dict[str, torch.Tens
     if not isinstance(state, Mapping):
         raise UserError(f"{path}: `model_state` is {shown(state)}, not a state dictionary")
     last = state.get("fc.weight")
-    if not isinstance(last, torch.Tensor) or last.ndim != 2:
+    if not isinstance(last, torch.Tensor) or last.ndim != 2 or 0 in last.shape:
         raise UserError(f"{path}: `model_state` lacks the matrix fc.weight")
     width = last.shape[1]
     shapes: dict[str, tuple[int, ...]] = {

@@ -114,9 +114,6 @@ def model_params(params: Params, name: str) -> dict[str, Any]:
     return shared | {"model": own["model"], "train": own["train"]}
 
 
-# Where MLflow is
-
-
 def tracking_uri(project: Path) -> str:
     """MLFLOW_TRACKING_URI, else `mlflow.db` of the project.
 
@@ -233,9 +230,6 @@ class _Store:
             self.client.log_batch(run_id, metrics=numbers[start : start + _METRICS_AT_ONCE])
 
 
-# Training
-
-
 class TrainingRun:
     """The MLflow run of a training. Nothing here raises because of MLflow.
 
@@ -319,9 +313,6 @@ def training_run(
         run.end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
         raise
     run.end("FINISHED")
-
-
-# Results
 
 
 def record(params: Params, folder: Path = Path(), project: Path | None = None) -> bool:
@@ -538,9 +529,6 @@ def _register(store: _Store, name: str, result: Result, run_id: str, model_id: s
         client.set_registered_model_alias(name, CHAMPION, version.version)
 
 
-# Serving
-
-
 def refused_request(reason: str) -> Exception:
     """What a served model raises for the server to answer 400 with this reason."""
     from mlflow.exceptions import MlflowException
@@ -585,9 +573,6 @@ def scoring_app(folder: Path) -> Any:
     from mlflow.pyfunc import load_model, scoring_server
 
     return scoring_server.init(load_model(str(folder)))
-
-
-# Small helpers
 
 
 def flatten(nested: Mapping[str, Any], separator: str = ".", prefix: str = "") -> dict[str, Any]:
@@ -643,7 +628,7 @@ def _dataset(data: DataDescription) -> Any:
 
 def _tags(name: str) -> dict[str, str]:
     """What ties a run to git and DVC."""
-    stage = os.environ.get("DVC_STAGE", f"train_{name}")
+    stage = f"train_{name}"  # also where `evaluate` rebuilds the run
     tags = {
         "dvc.stage": stage,
         "mlflow.source.name": f"stages/{stage}.py",

@@ -2,6 +2,7 @@
 
 import json
 import re
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import numpy as np
@@ -79,8 +80,12 @@ def test_reliability_draws_each_model_in_its_own_panel():
         text for text in texts if re.fullmatch(r"(workspace|main): (baseline|improved)", text)
     ]
     assert len(panels) == 4
-    cells = svg.split("role-scope cell")[1:]
-    points = [cell.count('aria-roledescription="point"') for cell in cells]
+    group = next(
+        item for item in ElementTree.fromstring(svg).iter() if "scope cell" in item.get("class", "")
+    )
+    points = [
+        sum(item.get("aria-roledescription") == "point" for item in cell.iter()) for cell in group
+    ]
     assert points == [1 if panel.endswith("baseline") else 3 for panel in panels]
 
 

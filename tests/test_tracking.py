@@ -42,6 +42,8 @@ def empty_database(tmp_path_factory):
 
 @pytest.fixture
 def project(tmp_path, empty_database, monkeypatch):
+    tmp_path = tmp_path / "my project"
+    tmp_path.mkdir()
     for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME", *tracking.BRIEF):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
@@ -109,7 +111,6 @@ def curve(client, run, name):
 
 def test_a_training_is_recorded_with_what_made_it(project, monkeypatch):
     monkeypatch.setenv("DVC_EXP_NAME", "sunny-day")
-    monkeypatch.setenv("DVC_STAGE", "train_improved")
     monkeypatch.setenv("DVC_EXP_BASELINE_REV", "f" * 40)
     train(project)
 
@@ -173,7 +174,7 @@ def test_a_failed_training_is_marked_and_still_fails(project, error, status):
 
 def test_an_experiment_in_a_temporary_copy_arrives_in_the_project(project, monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(project))
-    copy = project / "copy"
+    copy = project / "a copy"
     copy.mkdir()
     monkeypatch.chdir(copy)
     train(None)
@@ -226,12 +227,14 @@ def test_evaluation_joins_the_training_found_by_its_model(project):
     assert {metric.key for metric in model.metrics} == {"test/accuracy", "test/f1"}
 
 
-def test_a_run_that_mlflow_never_had_is_rebuilt_from_its_history(project):
+def test_a_run_that_mlflow_never_had_is_rebuilt_from_its_history(project, monkeypatch):
+    monkeypatch.setenv("DVC_STAGE", "evaluate")
     path = write_model(project / "improved.safetensors", 0)
     assert tracking.record_results(SETTINGS, [result_of(path)], project)
     client, (run,) = runs_of(project)
     assert run.info.status == "FINISHED"
     assert run.data.tags["rebuilt"] == "from its history"
+    assert run.data.tags["dvc.stage"] == "train_improved"
     assert curve(client, run, "epoch/val_accuracy") == [(1, 0.25), (2, 0.5), (3, 0.75)]
     assert run.data.metrics["val/accuracy"] == 0.75 and run.data.metrics["test/accuracy"] == 0.7
     assert run.data.params["seed"] == str(PARAMS.seed)
@@ -372,9 +375,9 @@ def test_four_first_trainings_at_once_all_arrive(tmp_path):
         subprocess.Popen([*command, str(number)], stderr=subprocess.PIPE, env=environment)
         for number in range(4)
     ]
-    for training in trainings:
-        assert training.communicate()[1] == b""
-        assert training.returncode == 0
+    errors = [training.communicate()[1] for training in trainings]
+    assert errors == [b""] * 4
+    assert [training.returncode for training in trainings] == [0] * 4
     client, runs = runs_of(tmp_path)
     assert {run.data.tags["dvc.model_md5"] for run in runs} == set("0123")
     assert all(len(curve(client, run, "epoch/train_loss")) == 3 for run in runs)

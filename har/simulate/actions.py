@@ -104,7 +104,7 @@ def sample_habits(generator: np.random.Generator) -> Habits:
         tempo=float(np.exp(generator.normal(0, 0.2))),
         size=float(np.exp(generator.normal(0, 0.2))),
         tool=float(generator.random()),
-        rise=float(generator.normal(0, 0.15)),
+        rise=float(generator.normal(0, 0.13)),
         front=float(generator.normal(0, 0.12)),
         liveliness=float(np.exp(generator.normal(0, 0.4))),
         helper_hand=str(generator.choice(["rest", "mirror", "cheek"], p=[0.55, 0.3, 0.15])),
@@ -135,7 +135,7 @@ def _from_tip(
 def _other_hand(habits: Habits, side: int) -> Grip | None:
     """The hand that does not work: it holds a mirror, lies on the cheek, or (None) rests."""
     if habits.helper_hand == "mirror":
-        place = np.array([SIDE[side] * 0.1, -0.02, -0.38]) + habits.places[5]
+        place = np.array([SIDE[side] * 0.12, 0.06, -0.36]) + habits.places[5]
         return Grip(place, TORSO)
     if habits.helper_hand == "cheek":
         place = np.array([SIDE[side] * 0.09, 0.09, -0.1]) + 0.4 * habits.places[6]
@@ -155,7 +155,7 @@ def _eye_makeup(
     if habits.style[0] < 0.35:  # mascara: upwards along the lashes
         along = np.array([0.2 * size, 1.2 * size, 0.4 * size])
     stroke = Stroke(along, along[[1, 0, 2]] * 0.5, 1.1 * habits.tempo, 2.0, 1.0)
-    place = _from_tip(habits, side, tip, 0.11 + 0.04 * habits.tool, 0.25, 0.45)
+    place = _from_tip(habits, side, tip, 0.11 + 0.04 * habits.tool, 0.1, 0.45)
     return Grip(place, HEAD, stroke), _other_hand(habits, 1 - side)
 
 
@@ -171,7 +171,7 @@ def _lipstick(
         2.0,
         1.0,
     )
-    place = _from_tip(habits, side, tip, 0.1 + 0.03 * habits.tool, 1.05, 0.55)
+    place = _from_tip(habits, side, tip, 0.105 + 0.03 * habits.tool, 1.15, 0.5)
     return Grip(place, HEAD, stroke), _other_hand(habits, 1 - side)
 
 
@@ -184,7 +184,7 @@ def _brushing(
     along = np.array([0.3 * size, size, 0.2 * size] if up else [size, 0.2 * size, 0.5 * size])
     frequency = 3.0 * habits.tempo * float(np.exp(generator.normal(0, 0.15)))
     stroke = Stroke(along, 0.3 * along[[1, 0, 2]], frequency, 3.5, 0.5)
-    place = _from_tip(habits, side, tip, 0.14 + 0.04 * habits.tool, 0.15, 0.3)
+    place = _from_tip(habits, side, tip, 0.14 + 0.04 * habits.tool, 0.15, 0.2)
     return Grip(place, HEAD, stroke), _other_hand(habits, 1 - side)
 
 
@@ -404,7 +404,7 @@ def _head_course(
     talking = smooth((bursts(generator, frame_count, 2.5, 2.5) & ~work)[:, None].astype(float), 0.4)
     glance = smooth(bursts(generator, frame_count, 0.8, 5.0)[:, None].astype(float), 0.5)
     aside = generator.normal(0, 1, 3) * (0.35, 0.1, 0.05)
-    at_work = generator.normal(0, 1, 3) * (0.15, 0.12, 0.08)
+    at_work = generator.normal(0, 1, 3) * (0.12, 0.08, 0.06)
     steady = smooth(work[:, None].astype(float), 0.5)
     movement = slow * (1 - 0.4 * steady) + quick * (0.3 + talking) + aside * glance * (1 - steady)
     return posture + habits.liveliness * movement + at_work * steady
@@ -422,6 +422,16 @@ def _place_hand(hand: Hand, axes: list[tuple[np.ndarray, np.ndarray]]) -> np.nda
     return smooth(target, 0.5) + stroke
 
 
+# How far work lowers the chin, radians.
+_CHIN = {
+    "ApplyEyeMakeup": -0.12,
+    "ApplyLipstick": -0.05,
+    "BlowDryHair": 0.12,
+    "BrushingTeeth": 0.1,
+    "HeadMassage": 0.05,
+}
+
+
 def act(generator: np.random.Generator, name: str, assisted: bool, frame_count: int) -> Session:
     """One session of a class: `assisted` when a helper works on the first person's head."""
     body, habits = sample_body(generator), sample_habits(generator)
@@ -434,12 +444,14 @@ def act(generator: np.random.Generator, name: str, assisted: bool, frame_count: 
     torso = generator.normal(0, 1, 3) * (0.15, 0.06, 0.04) + (0, 0.05, 0)
     torso = torso + 0.018 * habits.liveliness * wander(generator, frame_count, 1.5, 3)
     head = _head_course(generator, frame_count, habits, work)
+    # Towards the mirror chin up, over the basin chin down; the head yields to the dryer.
+    head[:, 1] += _CHIN[name] * smooth(work[:, None].astype(float), 0.5)[:, 0]
     if name == "BrushingTeeth":  # bows to the basin now and then
         bow = bursts(generator, frame_count, 1.5, 14.0)[:, None].astype(float)
         torso = torso + smooth(bow, 0.8) * (0, 0.45, 0) * (habits.style[3] < 0.6)
     if name == "BlowDryHair" and not assisted:  # lays the head over towards the dryer
         lean = smooth(work[:, None] * 1.0, 0.6) * wander(generator, frame_count, 1.5)
-        head = head + lean * (0.1, 0.12, 0.2) + smooth(work[:, None] * 1.0, 0.6) * (0, 0.12, 0)
+        head = head + lean * (0.1, 0.12, 0.2)
 
     if not assisted:
         hands, _ = _plan(generator, frame_count, body, habits, spells, _ALONE[name])

@@ -71,10 +71,8 @@ def score_table(clips: list[Clip]) -> tuple[np.ndarray, np.ndarray]:
 def draw(table: ClipTable | None, genuine: list[Clip], simulated: list[Clip]) -> Figure:
     """Figure with lengths and persons per class, scores per joint, noise by score, and frames."""
     figure = Figure(figsize=(12, 11), layout="constrained")
-    top, middle, bottom = (
-        figure.add_subfigure(place)
-        for place in figure.add_gridspec(3, 1, height_ratios=(1, 1.1, 1.5))
-    )
+    grid = figure.add_gridspec(3, 1, height_ratios=(1, 1.1, 1.5))
+    top, middle, bottom = (figure.add_subfigure(grid[row]) for row in range(3))
     left, right = top.subplots(1, 2)
     made = ClipTable.of(simulated)
     _lengths(left, table, made)
