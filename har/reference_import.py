@@ -23,7 +23,7 @@ _LABEL = re.compile(r"\d{1,3}", re.ASCII)
 
 
 def read_reference(path: str | Path, keep_class_ids: bool = False) -> Checkpoint:
-    """Read a checkpoint of the pytorch reference, a `torch.save` of `model_state`, `classes`, `cfg`.
+    """Read a checkpoint of the pytorch reference: `torch.save` of `model_state`, `classes`, `cfg`.
 
     Nothing of the file is executed. Classes that are label ids are given their UCF101 names.
 

@@ -275,7 +275,10 @@ def audit(
     groups: Sequence[str] | np.ndarray,
     subsets: Sequence[str] | np.ndarray,
 ) -> dict[str, dict[str, float] | float]:
-    """Count the held-out clips that have a sister clip, one of the same group, in train.
+    """Count the held-out clips that have a sister clip, one of the same group, in training.
+
+    For test clips, val counts as training too: models are chosen by it, and `train.refit` learns
+    from it.
 
     Args:
         labels: (N,) classes where a group name means something only within its class (UCF101's
@@ -291,11 +294,11 @@ def audit(
     subsets = np.asarray(subsets)
     keys = list(zip(groups, [0] * len(groups) if labels is None else labels, strict=True))
     used = [key for key, subset in zip(keys, subsets, strict=True) if subset]
-    trained = {key for key, subset in zip(keys, subsets, strict=True) if subset == "train"}
     report: dict[str, dict[str, float] | float] = {
         "train": {"clips": int(np.sum(subsets == "train"))}
     }
-    for part in ("val", "test"):
+    for part, training in (("val", ("train",)), ("test", ("train", "val"))):
+        trained = {key for key, subset in zip(keys, subsets, strict=True) if subset in training}
         held_out = [key for key, subset in zip(keys, subsets, strict=True) if subset == part]
         leaking = sum(key in trained for key in held_out)
         report[part] = {

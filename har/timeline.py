@@ -73,9 +73,7 @@ def windows(recognizer: Recognizer, clip: Clip, window: int, stride: int) -> Ite
 
 def cut(clip: Clip, start: int, end: int) -> Clip:
     """The frames of a clip from `start` up to `end`, exclusive."""
-    return replace(
-        clip, keypoints=clip.keypoints[:, start:end], scores=clip.scores[:, start:end]
-    )
+    return replace(clip, keypoints=clip.keypoints[:, start:end], scores=clip.scores[:, start:end])
 
 
 def persons_apart(clip: Clip, settings: Preprocess) -> list[Clip]:

@@ -127,7 +127,9 @@ def _read_file(path: Path, image_size: tuple[int, int] | None, dimensions: int) 
         raise
     except Exception as error:  # bytes that mean nothing make the decoders raise anything
         reason = shown(str(error) or type(error).__name__)
-        raise UserError(f"{path} is damaged or no {suffix} file ({reason}): make it again") from None
+        raise UserError(
+            f"{path} is damaged or no {suffix} file ({reason}): make it again"
+        ) from None
     if unknown := [key for key in content if key not in _KEYS]:
         raise UserError(f"{path} has {shown(unknown[0])}: its keys must be {', '.join(_KEYS)}")
     if content.get("keypoints") is None:

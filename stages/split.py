@@ -77,7 +77,7 @@ def audit_line(audit: dict[str, Any]) -> str:
         for part in ("val", "test")
         if audit[part]["clips"]
     ]
-    line = f"leak audit: {' and '.join(found)} have a sister clip in train"
+    line = f"leak audit: {' and '.join(found)} have a sister clip in training"
     leaks = any(audit[part]["leaking"] for part in ("val", "test"))
     return line + (": THE FIGURES WILL BE TOO HIGH" if leaks else "")
 

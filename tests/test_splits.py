@@ -42,9 +42,10 @@ def per_class(labels, subsets, part):
 
 def leaking(labels, groups, subsets, part):
     """The audit's count by brute force: every held-out clip against every training clip."""
+    training = ("train", "val") if part == "test" else ("train",)
     return sum(
         any(
-            other == "train" and (label, group) == (labels[j], groups[j])
+            other in training and (label, group) == (labels[j], groups[j])
             for j, other in enumerate(subsets)
         )
         for label, group, subset in zip(labels, groups, subsets, strict=True)
@@ -275,6 +276,12 @@ def test_audit_counts_by_class_and_group():
     assert report["val"] == {"clips": 1, "leaking": 0, "leaking_share": 0.0}
     assert report["groups"] == 3
     assert splits.audit(None, groups, subsets)["test"]["leaking"] == 2  # groups span classes
+
+
+def test_val_counts_as_training_for_test_clips():
+    report = splits.audit(None, ["a", "b", "b", "c"], ["train", "val", "test", "test"])
+    assert report["val"]["leaking"] == 0
+    assert report["test"]["leaking"] == 1
 
 
 def test_audit_says_when_it_is_blind():
