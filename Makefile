@@ -8,7 +8,7 @@ export PATH := $(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help repro experiment crossval leaderboard test check ui plots serve bench lock clean dvc-ready
+.PHONY: help repro experiment crossval leaderboard report test check ui plots serve lock clean dvc-ready
 
 help:  ## list what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{sub(/:.*/, "", $$1); printf "make %-12s %s\n", $$1, $$2}'
@@ -48,6 +48,18 @@ ui: $(VENV)/installed  ## browse the runs in MLflow
 plots: dvc-ready  ## write every plot into one page that needs no network
 	@dvc plots show --out dvc_plots >/dev/null
 	@python -m har.offline_page dvc_plots/index.html plots.html
+
+report: $(VENV)/installed  ## write the last run's figures into README.md and MODEL_CARD.md
+	@python -m stages.report
+
+crossval: dvc-ready  ## cross-validate over groups: make crossval ARGS='--folds 5 --seeds 1,2'
+	@python -m benchmarks.crossval $(ARGS)
+
+leaderboard: dvc-ready  ## compare models: make leaderboard ARGS='--sources simulated --seeds 1,2,3'
+	@python -m benchmarks.leaderboard $(ARGS)
+
+serve: $(VENV)/installed  ## answer requests with the registered champion on port 5001
+	@python -m har serve
 
 lock: $(VENV)/installed  ## write requirements.lock from what is installed
 	{ sed -n '/^#/p' requirements.lock; python -m pip freeze | sed 's/+cpu//'; } > lock.part && mv lock.part requirements.lock

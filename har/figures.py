@@ -11,7 +11,7 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -394,7 +394,7 @@ def clip_picture(
     """
     side, bars = 2.1, 2.7
     width = 3 * side + (bars + 0.15 if top else 0) + 0.3
-    figure, axes = _canvas(width, side + 0.95)
+    figure, axes = _canvas(width, side + 0.7)
     _text(axes, 0.15, 0.1, name, width - 0.3, 11, weight="bold")
     _side_legend(axes)
     _text(axes, 3.2, 0.34, about, width - 3.35, 8, color=GREY)
@@ -409,11 +409,12 @@ def clip_picture(
     return figure
 
 
-def moving_clip(name: str, poses: np.ndarray, layout: Layout, fps: float = 25) -> bytes:
+def moving_clip(name: str, about: str, poses: np.ndarray, layout: Layout, fps: float = 25) -> bytes:
     """The clip as a GIF in its own speed; of a long clip, every n-th frame.
 
     Args:
         name: of the clip, written over it.
+        about: a line under its name.
         poses: (M, T, V, C + 1).
         layout: of the poses.
         fps: frames per second.
@@ -423,11 +424,12 @@ def moving_clip(name: str, poses: np.ndarray, layout: Layout, fps: float = 25) -
     view = _view(poses, layout)
     pictures = []
     for frame in range(0, length, step):
-        figure, axes = _canvas(3.0, 3.3)
-        _text(axes, 0.1, 0.08, name, 2.3, 7, color=GREY)
+        figure, axes = _canvas(3.0, 3.35)
+        _text(axes, 0.1, 0.06, name, 2.3, 7, color=GREY)
+        _text(axes, 0.1, 0.2, about, 2.8, 7, weight="bold")
         number = f"{frame + 1}/{length}"
-        _text(axes, 2.9, 0.08, number, 0.7, 7, color=GREY, ha="right")
-        _cell(axes, poses[:, frame], view, layout, 0.1, 0.3, 2.8)
+        _text(axes, 2.9, 0.06, number, 0.7, 7, color=GREY, ha="right")
+        _cell(axes, poses[:, frame], view, layout, 0.1, 0.4, 2.8)
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
         picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
@@ -471,14 +473,16 @@ def timeline(
         inner = [(a + b) / 2 for a, b in pairwise(middles)]
         edges = [windows[0][0], *inner, windows[-1][1]]
         values = np.full((len(shown), len(windows)), np.nan)
+        winners = [-1 if row is None else int(row.argmax()) for *_, row in windows]
         for column, (*_, row) in enumerate(windows):
-            if row is None:
-                continue
-            values[:, column] = row[shown]
-            if (winner := int(row.argmax())) in shown:
-                place = edges[column], shown.index(winner) - 0.5
-                width = edges[column + 1] - edges[column]
-                frame = Rectangle(place, width, 1, fill=False, ec=VERMILLION, lw=1.2, zorder=3)
+            if row is not None:
+                values[:, column] = row[shown]
+        for winner, run in groupby(range(len(windows)), key=winners.__getitem__):
+            if winner in shown:
+                columns = list(run)
+                place = edges[columns[0]], shown.index(winner) - 0.5
+                width = edges[columns[-1] + 1] - place[0]
+                frame = Rectangle(place, width, 1, fill=False, ec=VERMILLION, lw=1.5, zorder=3)
                 axes.add_patch(frame)
         axes.set_facecolor("#DDDDDD")
         lines = np.arange(len(shown) + 1) - 0.5
@@ -493,7 +497,8 @@ def timeline(
         axes.tick_params(labelsize=8, length=2)
         if person:
             axes.set_title(person, fontsize=9, loc="left", parse_math=False)
-    panels[-1].set_xlabel(unit)
+    nobody = any(row is None for windows in rows.values() for *_, row in windows)
+    panels[-1].set_xlabel(f"{unit} (grey: nobody seen)" if nobody else unit)
     figure.suptitle(_short(name, 90), fontsize=11, parse_math=False)
     if len(shown):
         bar = figure.colorbar(image, ax=list(panels), aspect=15, pad=0.01)

@@ -154,10 +154,14 @@ def _weights(path: str | Path, state: Any, classes: int) -> dict[str, torch.Tens
         shapes |= {"bn.running_var": (width,), "bn.num_batches_tracked": ()}
     for name in [*shapes, *state]:
         tensor = state.get(name)
-        fits = isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided
-        # A tensor that repeats its numbers could claim any size.
-        fits = fits and tensor.is_contiguous() and not tensor.is_complex()
-        if name not in shapes or not fits or tuple(tensor.shape) != shapes[name]:
+        if (
+            name not in shapes
+            or not isinstance(tensor, torch.Tensor)
+            or tensor.layout != torch.strided
+            or tensor.is_complex()
+            or not tensor.is_contiguous()  # one that repeats its numbers could claim any size
+            or tuple(tensor.shape) != shapes[name]
+        ):
             expected = shapes.get(name, "nothing of that name")
             raise UserError(f"{path}: {shown(name)} in `model_state`: expected {expected}")
     return {

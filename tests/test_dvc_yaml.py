@@ -55,6 +55,7 @@ def test_every_imported_module_is_a_dependency(name):
 
 @pytest.mark.parametrize("name", STAGES)
 def test_every_parameter_exists(name):
+    """`tracking` is left out on purpose: it decides what MLflow is told, and no output."""
     params = load_params(ROOT / "params.yaml").model_dump()
     for key in STAGES[name]["params"]:
         section = params

@@ -70,8 +70,8 @@ def score_table(clips: list[Clip]) -> tuple[np.ndarray, np.ndarray]:
 
 def draw(table: ClipTable | None, genuine: list[Clip], simulated: list[Clip]) -> Figure:
     """Figure with lengths and persons per class, scores per joint, noise by score, and frames."""
-    figure = Figure(figsize=(12, 11), layout="constrained")
-    grid = figure.add_gridspec(3, 1, height_ratios=(1, 1.1, 1.5))
+    figure = Figure(figsize=(12, 13), layout="constrained")
+    grid = figure.add_gridspec(3, 1, height_ratios=(1, 1.1, 1.9))
     top, middle, bottom = (figure.add_subfigure(grid[row]) for row in range(3))
     left, right = top.subplots(1, 2)
     made = ClipTable.of(simulated)
@@ -146,7 +146,8 @@ def _scores(axes: Axes, genuine: list[Clip], simulated: list[Clip]) -> None:
         fontsize=8, rotation_mode="anchor",
     )  # fmt: skip
     axes.set(ylabel="score", title="Score of each joint, ApplyEyeMakeup, person slot 0")
-    axes.legend(fontsize=8, loc="upper right")
+    axes.set_ylim(-0.04, 1.17)
+    axes.legend(fontsize=8, loc="upper right", ncols=2)
 
 
 def _noise(axes: Axes, genuine: list[Clip], simulated: list[Clip]) -> None:

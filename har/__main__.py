@@ -1,0 +1,398 @@
+"""The command line: `python -m har COMMAND`; `--help` tells the commands.
+
+Commands import what they need when they run, so that help comes at once.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from har.errors import UserError, user_errors_end_the_program
+
+if TYPE_CHECKING:
+    from har.clips import ClipSet
+    from har.predict import Recognizer
+
+_MODEL = "models/improved.safetensors"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command; ends with status 2 and one line where the user can mend what is wrong."""
+    options = _parser().parse_args(arguments)
+    with user_errors_end_the_program():
+        try:
+            options.run(options)
+            sys.stdout.flush()
+        except BrokenPipeError:  # as in `predict FILE | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(141)
+
+
+def predict(options: argparse.Namespace) -> None:
+    """Name the action of clips, of windows of them, or of each person."""
+    from tqdm import tqdm
+
+    from har import answers
+
+    if not options.window and (options.stride or options.output):
+        raise UserError("--stride and -o belong to a timeline: add --window, such as --window 3s")
+    recognizer = _load_model(options.model)
+    clip_set = _read(options, recognizer)
+    clips = _chosen(options, clip_set)
+    if options.output and len(clips) > 1:
+        raise UserError(f"-o draws one clip, and these are {len(clips)}: name one with --clip")
+    lengths, times = _lengths(options)
+    _note_short_windows(lengths[0], recognizer)
+    found = [
+        answer
+        for clip in tqdm(clips, unit="clip", disable=True if len(clips) == 1 else None)
+        for answer in answers.ask(recognizer, clip_set, clip, options.per_person, lengths)
+    ]
+    classes = recognizer.classes
+    if options.json:
+        print(answers.as_json(found, recognizer, options.model, options.top_k, times))
+    elif options.csv:
+        print(answers.as_csv(found, classes, options.top_k, times))
+    else:
+        if len(clips) == 1:
+            (height, width), shape = clips[0].image_size, tuple(clips[0].keypoints.shape)
+            size = f", image {width}x{height}" if width else ""
+            print(f"clip     {clips[0].id}: keypoints {shape}{size}")
+            print(f"persons  {answers.about_persons(clips[0], recognizer)}")
+        print(f"model    {answers.about_model(options.model, recognizer)}")
+        whole = answers.is_whole(found)
+        if len(found) == 1 and whole:
+            print(answers.ranking(found[0], classes, options.top_k))
+            if true := found[0].true_class:
+                known = "" if true in classes else " (none of the model's classes)"
+                print(f"true     {true}{known}")
+        else:
+            print(answers.as_text(found, classes, options.top_k, times))
+        if whole and len(found) > 1:
+            _print_accuracy(found, classes)
+    if options.output:
+        from har import figures
+
+        rows: dict[str, list] = {}
+        for answer in found:
+            start, end = times.of(answer.start), times.of(answer.end)
+            person = f"person {answer.person}" if answer.person else ""
+            rows.setdefault(person, []).append((start, end, answer.probabilities))
+        if not rows:
+            raise UserError(f"nobody was seen in {clips[0].id}: there is no timeline to draw")
+        figure = figures.timeline(clips[0].id, rows, classes, times.unit)
+        _write(options.output, ".png", figures.png(figure))
+
+
+def show(options: argparse.Namespace) -> None:
+    """Draw a clip as stick figures, still or moving."""
+    import numpy as np
+
+    from har import answers, figures
+    from har.user_files import layout_of
+
+    if not options.output and not options.gif:
+        raise UserError("name a picture with -o strip.png, or a moving one with --gif clip.gif")
+    recognizer = _load_model(options.model) if options.predict else None
+    clip_set = _read(options, recognizer)
+    clips = _chosen(options, clip_set)
+    clip = clips[int(np.random.default_rng(options.seed).integers(len(clips)))]
+    layout = layout_of(clip)
+    poses = np.concatenate([clip.keypoints, clip.scores[..., None]], axis=-1, dtype=np.float32)
+    persons, frames = poses.shape[:2]
+    about = [f"{frames} frames", f"{persons} person{'s' * (persons > 1)}"]
+    if clip.label >= 0:
+        about.append(f"class {clip_set.classes[clip.label]}")
+    top: list[tuple[str, float]] = []
+    if recognizer:
+        answer = next(answers.ask(recognizer, clip_set, clip, False, (0, 0)))
+        top = answers.top(answer, recognizer.classes, 3)
+    if options.output:
+        figure = figures.clip_picture(clip.id, ", ".join(about), poses, layout, top)
+        _write(options.output, ".png", figures.png(figure))
+    if options.gif:
+        guess = f"{top[0][0]} {100 * top[0][1]:.1f} %" if top else ""
+        moving = figures.moving_clip(clip.id, guess, poses, layout, options.fps)
+        _write(options.gif, ".gif", moving)
+    print(f"{clip.id}: {', '.join(about)}")
+
+
+def inspect(options: argparse.Namespace) -> None:
+    """Tell what a file holds."""
+    from har.inspect import describe
+    from har.user_files import read
+
+    print("\n".join(describe(read(options.file))))
+
+
+def simulate(options: argparse.Namespace) -> None:
+    """Write the simulated data set as a pickle in the published format."""
+    from har.annotations import write_pickle
+    from har.simulate import simulate
+
+    clip_set = simulate(options.seed)
+    write_pickle(options.file, clip_set)
+    print(f"{len(clip_set.clips)} clips of {len(clip_set.classes)} classes in {options.file}")
+
+
+def export(options: argparse.Namespace) -> None:
+    """Write a model as ONNX, after checking that it says the same."""
+    from har import onnx_model
+    from har.files import write_atomically
+
+    _check_suffix(options.output, ".onnx")
+    recognizer = _load_model(options.model)
+    clip_set = _clips_to_check(options.check, recognizer)
+    content = onnx_model.export(recognizer)
+    exported = onnx_model.load_bytes(options.output, content)
+    difference = onnx_model.largest_difference(recognizer, exported, clip_set.clips)
+    if not difference < 1e-4:
+        raise UserError(
+            f"the ONNX graph of {options.model} differs from PyTorch by {difference:.1e} in a "
+            "probability, so it is not written: please report this"
+        )
+    with write_atomically(options.output) as file:
+        file.write(content)
+    source = options.check or "simulated or random"
+    print(
+        f"{options.output}: {len(content):,} bytes; probabilities of {len(clip_set.clips)} clips "
+        f"({source}) differ from PyTorch's by at most {difference:.1e}"
+    )
+
+
+def import_reference(options: argparse.Namespace) -> None:
+    """Turn a checkpoint of the pytorch reference into one of this project."""
+    from har.checkpoint import save_checkpoint
+    from har.predict import Recognizer
+    from har.reference_import import read_reference
+
+    _check_suffix(options.output, ".safetensors")
+    checkpoint = read_reference(options.file, options.keep_class_ids)
+    Recognizer.of(checkpoint)
+    save_checkpoint(options.output, checkpoint)
+    kind = "improved" if checkpoint.model.batch_norm else "baseline"
+    print(f"{options.output}: the {kind} model of the pytorch reference, its classes are")
+    print(f"  {', '.join(checkpoint.classes)}")
+
+
+def sync_mlflow(_: argparse.Namespace) -> None:
+    """Tell MLflow what the last `dvc repro` made."""
+    from har.params import load_params
+    from har.tracking import record
+
+    if not record(load_params()):
+        sys.exit(1)
+
+
+def _load_model(path: str) -> "Recognizer":
+    if path.lower().endswith(".onnx"):
+        from har.onnx_model import load
+
+        return load(path)
+    from har.predict import Recognizer
+
+    return Recognizer.load(path)
+
+
+def _read(options: argparse.Namespace, recognizer: "Recognizer | None") -> "ClipSet":
+    from har.skeleton import LAYOUTS
+    from har.user_files import read
+
+    dimensions = LAYOUTS[recognizer.checkpoint.layout].dimensions if recognizer else 2
+    clip_set = read(options.file, options.image_size, dimensions)
+    for note in clip_set.notes:
+        print(f"note: {note}", file=sys.stderr)
+    return clip_set
+
+
+def _chosen(options: argparse.Namespace, clip_set: "ClipSet") -> list:
+    from har.user_files import choose
+
+    return [choose(clip_set, options.clip, options.file)] if options.clip else clip_set.clips
+
+
+def _lengths(options: argparse.Namespace) -> tuple:
+    """Window and stride in frames, 0 for whole clips, and the unit to tell times in."""
+    from har.answers import Times
+    from har.timeline import frames_of
+
+    if not options.window:
+        return (0, 0), Times()
+    window = frames_of(options.window, options.fps)
+    stride = frames_of(options.stride, options.fps) if options.stride else max(window // 3, 1)
+    seconds = options.window.strip().endswith("s")
+    return (window, stride), Times("seconds", options.fps) if seconds else Times()
+
+
+def _note_short_windows(window: int, recognizer: "Recognizer") -> None:
+    """A shorter stretch than in training looks like the same movements done slowly."""
+    model = recognizer.checkpoint.model
+    least = round(model.windows.shortest_share * model.windows.longest)
+    if 0 < window < least and not model.whole_clips:
+        print(
+            f"note: windows of {window} frames are shorter than most that the model was trained "
+            f"on ({least} to {model.windows.longest}), so it may take movements for slower ones: "
+            f"--window {model.windows.test_longest} suits it better",
+            file=sys.stderr,
+        )
+
+
+def _print_accuracy(found: list, classes: list[str]) -> None:
+    from har.answers import accuracy
+
+    labelled = sum(answer.true_class is not None for answer in found)
+    if counted := accuracy(found, classes):
+        hits, asked = counted
+        print(f"accuracy {100 * hits / asked:.2f} % ({hits} of {asked} clips)", end="")
+        if labelled > asked:
+            print(f"; {labelled - asked} clips are of classes that the model doesn't know", end="")
+        print("\nOnly clips that the model was not trained on tell how good it is.")
+    elif labelled:
+        print("no accuracy: none of the clips' classes is one of the model's, by name")
+
+
+def _clips_to_check(source: str | None, recognizer: "Recognizer") -> "ClipSet":
+    """Clips of a file, else simulated ones, else (for other layouts) random poses."""
+    import numpy as np
+
+    from har.clips import ClipSet, make_clip
+    from har.simulate import simulate
+    from har.skeleton import LAYOUTS
+    from har.user_files import read
+
+    layout = LAYOUTS[recognizer.checkpoint.layout]
+    if source:
+        clips = read(source, dimensions=layout.dimensions).clips[:64]
+    elif layout.name == "coco17":
+        clips = simulate(0, groups=[1], clips=1, frames=250).clips
+    else:
+        generator = np.random.default_rng(0)
+        shape = len(layout.joints), layout.dimensions
+        clips = [
+            make_clip(f"random {n}", generator.normal(200, 40, (2, 20 * n, *shape)), None,
+                      (400, 400), layout.dimensions)
+            for n in range(1, 6)
+        ]  # fmt: skip
+    return ClipSet(clips, [])
+
+
+def _write(path: str, suffix: str, content: bytes) -> None:
+    from har.files import write_atomically
+
+    _check_suffix(path, suffix)
+    with write_atomically(path) as file:
+        file.write(content)
+
+
+def _check_suffix(path: str, suffix: str) -> None:
+    if not path.lower().endswith(suffix):
+        raise UserError(f"{path}: the name of this file must end in {suffix}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m har", description="Names human actions from skeletons. See docs/use.md."
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(
+        name: str, run: Callable[[argparse.Namespace], None], text: str
+    ) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(run=run)
+        return added
+
+    def model(added: argparse.ArgumentParser) -> None:
+        added.add_argument(
+            "--model", default=_MODEL, help=".safetensors or .onnx (default: %(default)s)"
+        )
+
+    def clips(added: argparse.ArgumentParser) -> None:
+        added.add_argument("file", help="a pickle, own keypoints (.npz, .npy, .json), or a folder")
+        added.add_argument("--clip", metavar="ID", help="one clip, by its id or a part of it")
+        added.add_argument(
+            "--image-size", type=_image_size, metavar="WIDTHxHEIGHT",
+            help="in pixels, of own keypoints whose file does not tell it",
+        )  # fmt: skip
+        added.add_argument(
+            "--fps", type=_positive, default=25.0, help="frames per second (default: 25)"
+        )
+
+    added = command("predict", predict, "name the action of clips")
+    clips(added)
+    model(added)
+    added.add_argument("--top-k", type=_count, default=3, help="classes to tell (default: 3)")
+    form = added.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON")
+    form.add_argument("--csv", action="store_true", help="print CSV")
+    added.add_argument("--window", help="slide a window over the clip: 3s, or 75 frames")
+    added.add_argument("--stride", help="from window to window (default: a third of a window)")
+    added.add_argument("--per-person", action="store_true", help="each person alone")
+    added.add_argument("-o", dest="output", metavar="PNG", help="draw the timeline")
+
+    added = command("show", show, "draw a clip as stick figures")
+    clips(added)
+    model(added)
+    added.add_argument("-o", dest="output", metavar="PNG", help="first, middle and last frame")
+    added.add_argument("--gif", metavar="GIF", help="the moving clip")
+    added.add_argument("--predict", action="store_true", help="write the top 3 classes beside it")
+    added.add_argument("--seed", type=_seed, default=0, help="of the choice where no clip is named")
+
+    added = command("inspect", inspect, "tell what a file holds")
+    added.add_argument("file", help="a pickle, own keypoints (.npz, .npy, .json), or a folder")
+
+    added = command("simulate", simulate, "write the simulated data set as a pickle")
+    added.add_argument("file", metavar="OUT.pkl")
+    added.add_argument("--seed", type=_seed, default=42, help="default: 42")
+
+    added = command("export", export, "write a model as ONNX")
+    model(added)
+    added.add_argument("-o", dest="output", metavar="ONNX", required=True)
+    added.add_argument("--check", metavar="FILE", help="clips to compare with PyTorch on")
+
+    added = command(
+        "import-reference", import_reference, "import a checkpoint of the pytorch reference"
+    )
+    added.add_argument("file", metavar="PT")
+    added.add_argument("-o", dest="output", metavar="SAFETENSORS", required=True)
+    added.add_argument(
+        "--keep-class-ids", action="store_true", help="don't give label ids UCF101's class names"
+    )
+
+    command("sync-mlflow", sync_mlflow, "tell MLflow what the last `dvc repro` made")
+    return parser
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _seed(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < 2**32:
+        raise argparse.ArgumentTypeError("must be 0 to 4294967295")
+    return number
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < 100_000:
+        raise argparse.ArgumentTypeError("must be above 0")
+    return number
+
+
+def _image_size(text: str) -> tuple[int, int]:
+    """WIDTHxHEIGHT as (height, width)."""
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and 0 < len(text) < 12):
+        raise argparse.ArgumentTypeError("must be WIDTHxHEIGHT, such as 640x480")
+    return int(height), int(width)
+
+
+if __name__ == "__main__":
+    main()
