@@ -8,7 +8,7 @@ export PATH := $(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help repro experiment crossval leaderboard report test check ui plots serve lock clean dvc-ready
+.PHONY: help repro experiment crossval leaderboard report test test-keras check ui plots serve lock clean dvc-ready
 
 help:  ## list what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{sub(/:.*/, "", $$1); printf "make %-12s %s\n", $$1, $$2}'
@@ -39,7 +39,13 @@ check: dvc-ready  ## style, types, and whether dvc.lock matches code and setting
 	ruff check .
 	ruff format --check .
 	mypy
-	dvc repro --dry --allow-missing
+	@said=$$(dvc repro --dry --allow-missing) || { echo "$$said"; exit 1; }; \
+	if echo "$$said" | grep 'Running stage'; then echo 'dvc.lock is stale: run make repro and commit it'; exit 1; fi
+
+test-keras:  ## compare our Keras LSTM with TensorFlow's, in an environment of its own
+	$(PYTHON) -m venv .venv-keras
+	.venv-keras/bin/python -m pip install --quiet --disable-pip-version-check tensorflow-cpu torch==2.13.0 pytest pytest-timeout pydantic pyyaml
+	.venv-keras/bin/python -m pytest tests/test_keras_equality.py
 
 ui: $(VENV)/installed  ## browse the runs in MLflow
 	@echo 'open http://127.0.0.1:5000/#/experiments, stop with Ctrl-C'

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -13,13 +13,15 @@ from safetensors.torch import save
 
 from har.errors import UserError
 from har.files import write_atomically
-from har.params import Model, Preprocess, describe
+from har.params import Model, Preprocess, Section, describe
 from har.skeleton import LAYOUTS
 
 _FORMAT = "har-1"
 # A file from elsewhere must not make room for more than any sensible network needs.
-_MOST_CLASSES, _MOST_LAYERS, _WIDEST = 10_000, 1_000, 100_000
+_MOST_CLASSES = 10_000
 _MOST_POSES = 100_000  # persons x frames that a network looks at for one clip
+
+_Kind = TypeVar("_Kind", bound=Section)
 
 
 @dataclass(frozen=True)
@@ -104,35 +106,40 @@ def checkpoint_of_settings(
     try:
         checkpoint = Checkpoint(
             weights,
-            Model.model_validate(about["model"]),
-            Preprocess.model_validate(about["preprocess"]),
+            _section(path, Model, about["model"]),
+            _section(path, Preprocess, about["preprocess"]),
             about["layout"],
             about["classes"],
             float(about["temperature"]),
             str(about["data_hash"]),
             about["val"],
         )
-    except ValidationError as error:
-        raise UserError(
-            f"{path}: its settings do not fit this version: {describe(error)}"
-        ) from None
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise UserError(f"{path}: its settings are incomplete or wrong: {error}") from None
     _check(path, checkpoint)
     return checkpoint
 
 
+def _section(path: str | Path, kind: type[_Kind], content: Any) -> _Kind:
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        reason = describe(error, kind)
+        raise UserError(f"{path}: its settings do not fit this version: {reason}") from None
+
+
 def _check(path: str | Path, checkpoint: Checkpoint) -> None:
     classes, model, preprocess = checkpoint.classes, checkpoint.model, checkpoint.preprocess
     if not isinstance(checkpoint.layout, str) or checkpoint.layout not in LAYOUTS:
-        raise UserError(f"{path}: unknown layout; known are {', '.join(LAYOUTS)}")
+        found = str(checkpoint.layout)[:40]
+        raise UserError(f"{path}: unknown layout {found!r}; known: {', '.join(LAYOUTS)}")
     if (
         not isinstance(classes, list)
         or not 0 < len(classes) <= _MOST_CLASSES
         or not all(isinstance(name, str) and name.isprintable() for name in classes)
         or len(set(classes)) < len(classes)
     ):
-        raise UserError(f"{path}: its classes are not a list of different names")
+        raise UserError(f"{path}: its classes are not a list of names, all different")
     if not (np.isfinite(checkpoint.temperature) and checkpoint.temperature > 0):
         raise UserError(f"{path}: its temperature is {checkpoint.temperature}, not above 0")
     if not isinstance(checkpoint.val, dict):
@@ -143,5 +150,3 @@ def _check(path: str | Path, checkpoint: Checkpoint) -> None:
     windows = 1 if model.whole_clips else model.windows.test_windows
     if preprocess.persons * max(shown * windows, preprocess.frames) > _MOST_POSES:
         raise UserError(f"{path}: its settings ask for more than {_MOST_POSES} poses of a clip")
-    if model.layers > _MOST_LAYERS or model.width > _WIDEST:
-        raise UserError(f"{path}: its network is deeper or wider than {_MOST_LAYERS}, {_WIDEST}")

@@ -238,15 +238,16 @@ def load_params(path: str | Path = "params.yaml") -> Params:
         raise UserError(f"{path}: {describe(error)}") from None
 
 
-def describe(error: ValidationError) -> str:
-    """The first complaint as `key: what is wrong and what is allowed`."""
+def describe(error: ValidationError, section: type[Section] | None = None) -> str:
+    """The first complaint about a section (else all of it): `key: what is wrong and allowed`."""
     complaints = error.errors(include_url=False)
     # A misspelt key shows as an unknown and a missing one: the unknown one is what was written.
     first = min(complaints, key=lambda complaint: complaint["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in first["loc"]) or "the file"
     more = f"; {len(complaints) - 1} more" if len(complaints) > 1 else ""
     if first["type"] == "extra_forbidden":
-        return f"{key}: unknown key; known are {', '.join(_keys(first['loc'][:-1]))}{more}"
+        place = first["loc"][:-1]
+        return f"{key}: unknown key; known are {', '.join(_keys(place, section))}{more}"
     if first["type"] == "missing":
         return f"{key}: this key is missing{more}"
     if first["type"] == "model_type":
@@ -255,9 +256,9 @@ def describe(error: ValidationError) -> str:
     return f"{key}: {first['msg'].removeprefix('Value error, ')}{shown}{more}"
 
 
-def _keys(place: tuple[int | str, ...]) -> list[str]:
-    """The keys that params.yaml has at a place."""
-    section: Any = Params
+def _keys(place: tuple[int | str, ...], section: Any = None) -> list[str]:
+    """The keys that a section, or the whole of params.yaml, has at a place."""
+    section = section or Params
     for part in place:
         section = section.model_fields[str(part)].annotation
     return list(section.model_fields)

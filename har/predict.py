@@ -130,7 +130,8 @@ class Recognizer:
                     f"clip {clip.id} has no image size, by which this model scales: give it"
                 )
             poses = np.concatenate([clip.keypoints, clip.scores[..., None]], axis=-1)
-            poses = preprocess(poses, clip.image_size, checkpoint.preprocess, layout)
+            with np.errstate(over="ignore", invalid="ignore"):  # told below
+                poses = preprocess(poses, clip.image_size, checkpoint.preprocess, layout)
             arrays.append(np.moveaxis(poses, 0, 1))
         lengths = np.array([len(array) for array in arrays])
         empty = np.zeros(len(clips), dtype=np.int64)
@@ -143,7 +144,3 @@ class Recognizer:
             if not np.isfinite(row).all():
                 raise UserError(f"clip {clip.id} gives no finite answer: are its keypoints pixels?")
         return apply_temperature(np.log(np.maximum(probabilities, 1e-12)), checkpoint.temperature)
-
-
-def _shape(shape: torch.Size | None) -> str:
-    return "absent" if shape is None else str(tuple(shape))

@@ -33,8 +33,10 @@ def blocks(params: Params, metrics: Path) -> dict[str, str]:
 def fill(text: str, content: dict[str, str]) -> str:
     """Replace what stands between `<!-- NAME -->` and `<!-- /NAME -->`."""
     for name, block in content.items():
-        pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
-        text = re.sub(pattern, lambda m, block=block: m[1] + block + "\n" + m[2], text, flags=re.S)
+        first, last = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+        old = re.search(f"{first}(.*?){last}", text, re.DOTALL)
+        if old:
+            text = f"{text[: old.start(1)]}{block}\n{text[old.end(1) :]}"
     return text
 
 

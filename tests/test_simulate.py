@@ -200,7 +200,7 @@ def test_noise_grows_as_the_score_falls() -> None:
     error = np.median([np.abs(d.keypoints - projected).max(axis=2) for d in seen_as], axis=1)
     assert 0.85 < scores[:, :3].mean() < 0.97, "faces are sure"
     assert scores[:, 11:].max() < 0.4, "what is below the picture is not"
-    assert error[scores > 0.85].mean() < error[(scores > 0.4) & (scores < 0.8)].mean()
+    assert 1.3 * error[scores > 0.85].mean() < error[(scores > 0.4) & (scores < 0.8)].mean()
     assert error[scores < 0.2].mean() > 20
 
 

@@ -1,0 +1,60 @@
+"""Small untrained recognisers for tests."""
+
+import numpy as np
+import torch
+
+from har.checkpoint import Checkpoint
+from har.clips import Clip
+from har.models import build
+from har.params import load_params
+from har.predict import Recognizer
+from har.skeleton import LAYOUTS
+
+KERAS = {"persons": 1, "tracking": False, "hide_below": 0.0, "scale": "image", "frames": 40}
+PYTORCH = {
+    "persons": 1, "tracking": False, "hide_below": 0.0, "center": "first_joint",
+    "scale": "trunk", "frames": 24, "fill": "loop",
+}  # fmt: skip
+
+
+def tiny_checkpoint(model=None, preprocess=None, layout="coco17", seed=0, **changes):
+    """A checkpoint with random weights and statistics, as if it were trained."""
+    params = load_params()
+    windows = params.model.windows.model_copy(update={"frames": 16})
+    settings = params.model.model_copy(
+        update={"width": 12, "layers": 2, "windows": windows} | (model or {})
+    )
+    classes = changes.pop("classes", ["run", "sit", "wave"])
+    torch.manual_seed(seed)
+    network = build(settings, len(classes), LAYOUTS[layout])
+    for module in network.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            torch.nn.init.uniform_(module.running_mean, -0.5, 0.5)
+            torch.nn.init.uniform_(module.running_var, 0.5, 2)
+    return Checkpoint(
+        weights=network.state_dict(),
+        model=settings,
+        preprocess=params.preprocess.model_copy(update=preprocess or {}),
+        layout=layout,
+        classes=classes,
+        temperature=changes.pop("temperature", 0.7),
+        data_hash="",
+        val={},
+    )
+
+
+def tiny(model=None, preprocess=None, layout="coco17", seed=0, **changes):
+    """A recogniser of a tiny_checkpoint."""
+    return Recognizer.of(tiny_checkpoint(model, preprocess, layout, seed, **changes))
+
+
+def random_clip(seed=0, persons=2, frames=30, layout="coco17", label=-1):
+    """Somebody whose joints move smoothly, some of them unseen."""
+    generator = np.random.default_rng(seed)
+    shape = persons, frames, len(LAYOUTS[layout].joints), LAYOUTS[layout].dimensions
+    walk = generator.normal(0, 2, shape).cumsum(1) + generator.normal(150, 30, shape[2:])
+    walk += np.arange(persons)[:, None, None, None] * 400.0
+    scores = generator.uniform(0.1, 1, shape[:3]) * (generator.random(shape[:3]) > 0.1)
+    points = (walk * (scores[..., None] > 0)).astype(np.float32)
+    name = f"clip_{seed}"
+    return Clip(name, label, points, scores.astype(np.float32), (256, 340), name)
