@@ -21,7 +21,8 @@ $(VENV)/installed: requirements.lock
 
 # A tree exported without .git is no repository: DVC then has to be told.
 dvc-ready: $(VENV)/installed
-	@git rev-parse --is-inside-work-tree >/dev/null 2>&1 || dvc config --local core.no_scm true
+	@if ! git rev-parse --is-inside-work-tree >/dev/null 2>&1; then dvc config --local core.no_scm true; \
+	elif grep -qs no_scm .dvc/config.local; then dvc config --local --unset core.no_scm; fi
 
 repro: dvc-ready  ## run the whole pipeline; what is up to date is not run again
 	@dvc repro

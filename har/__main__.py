@@ -38,6 +38,8 @@ def predict(options: argparse.Namespace) -> None:
 
     if not options.window and (options.stride or options.output):
         raise UserError("--stride and -o belong to a timeline: add --window, such as --window 3s")
+    if options.output:
+        _check_suffix(options.output, ".png")
     recognizer = _load_model(options.model)
     clip_set = _read(options, recognizer)
     clips = _chosen(options, clip_set)
@@ -83,7 +85,7 @@ def predict(options: argparse.Namespace) -> None:
         if not rows:
             raise UserError(f"nobody was seen in {clips[0].id}: there is no timeline to draw")
         figure = figures.timeline(clips[0].id, rows, classes, times.unit)
-        _write(options.output, ".png", figures.png(figure))
+        _write(options.output, figures.png(figure))
 
 
 def show(options: argparse.Namespace) -> None:
@@ -95,6 +97,9 @@ def show(options: argparse.Namespace) -> None:
 
     if not options.output and not options.gif:
         raise UserError("name a picture with -o strip.png, or a moving one with --gif clip.gif")
+    for path, suffix in ((options.output, ".png"), (options.gif, ".gif")):
+        if path:
+            _check_suffix(path, suffix)
     recognizer = _load_model(options.model) if options.predict else None
     clip_set = _read(options, recognizer)
     clips = _chosen(options, clip_set)
@@ -111,11 +116,11 @@ def show(options: argparse.Namespace) -> None:
         top = answers.top(answer, recognizer.classes, 3)
     if options.output:
         figure = figures.clip_picture(clip.id, ", ".join(about), poses, layout, top)
-        _write(options.output, ".png", figures.png(figure))
+        _write(options.output, figures.png(figure))
     if options.gif:
         guess = f"{top[0][0]} {100 * top[0][1]:.1f} %" if top else ""
         moving = figures.moving_clip(clip.id, guess, poses, layout, options.fps)
-        _write(options.gif, ".gif", moving)
+        _write(options.gif, moving)
     print(f"{clip.id}: {', '.join(about)}")
 
 
@@ -278,10 +283,9 @@ def _clips_to_check(source: str | None, recognizer: "Recognizer") -> "ClipSet":
     return ClipSet(clips, [])
 
 
-def _write(path: str, suffix: str, content: bytes) -> None:
+def _write(path: str, content: bytes) -> None:
     from har.files import write_atomically
 
-    _check_suffix(path, suffix)
     with write_atomically(path) as file:
         file.write(content)
 

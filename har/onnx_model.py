@@ -38,13 +38,20 @@ class OnnxNetwork(nn.Module):
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 4
         self.session = onnxruntime.InferenceSession(
-            content, options, providers=["CPUExecutionProvider"]
+            content, options, providers=["CPUExecutionProvider"], enable_fallback=0
         )
         self.input = self.session.get_inputs()[0].name
+        self.classes = self.session.get_outputs()[0].shape[-1]
 
     def forward(self, windows: Tensor) -> Tensor:
         """From what the network sees to logits (N, K)."""
-        return torch.from_numpy(self.session.run(None, {self.input: windows.numpy()})[0])
+        try:
+            (logits,) = self.session.run(None, {self.input: windows.numpy()})
+        except Exception as error:  # onnxruntime has its own exceptions
+            raise UserError(f"the ONNX graph fails: {_line(error)}; export it anew") from None
+        if logits.shape != (len(windows), self.classes):
+            raise UserError(f"the ONNX graph answers in the shape {logits.shape}: export it anew")
+        return torch.from_numpy(logits)
 
 
 def export(recognizer: Recognizer) -> bytes:

@@ -1,5 +1,7 @@
 """Small untrained recognisers for tests."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 
@@ -19,7 +21,7 @@ PYTORCH = {
 
 def tiny_checkpoint(model=None, preprocess=None, layout="coco17", seed=0, **changes):
     """A checkpoint with random weights and statistics, as if it were trained."""
-    params = load_params()
+    params = load_params(Path(__file__).parents[1] / "params.yaml")
     windows = params.model.windows.model_copy(update={"frames": 16})
     settings = params.model.model_copy(
         update={"width": 12, "layers": 2, "windows": windows} | (model or {})
