@@ -46,7 +46,7 @@ def predict(options: argparse.Namespace) -> None:
     if options.output and len(clips) > 1:
         raise UserError(f"-o draws one clip, and these are {len(clips)}: name one with --clip")
     lengths, times = _lengths(options)
-    _note_short_windows(lengths[0], recognizer)
+    _note_lengths(clips, lengths[0], recognizer)
     found = [
         answer
         for clip in tqdm(clips, unit="clip", disable=True if len(clips) == 1 else None)
@@ -231,15 +231,26 @@ def _lengths(options: argparse.Namespace) -> tuple:
     return (window, stride), Times("seconds", options.fps) if seconds else Times()
 
 
-def _note_short_windows(window: int, recognizer: "Recognizer") -> None:
-    """A shorter stretch than in training looks like the same movements done slowly."""
+def _note_lengths(clips: list, window: int, recognizer: "Recognizer") -> None:
+    """Tell where what is asked is far from what the model learnt from."""
     model = recognizer.checkpoint.model
-    least = round(model.windows.shortest_share * model.windows.longest)
-    if 0 < window < least and not model.whole_clips:
+    windows = model.windows
+    if model.whole_clips:
+        return
+    least = round(windows.shortest_share * windows.longest)
+    if 0 < window < least:
+        # A short stretch is resampled to as many frames as a long one.
         print(
             f"note: windows of {window} frames are shorter than most that the model was trained "
-            f"on ({least} to {model.windows.longest}), so it may take movements for slower ones: "
-            f"--window {model.windows.test_longest} suits it better",
+            f"on ({least} to {windows.longest}), so it may take movements for slower ones: "
+            f"--window {windows.test_longest} suits it better",
+            file=sys.stderr,
+        )
+    longest = max(clip.keypoints.shape[1] for clip in clips)
+    if not window and longest > 2 * windows.test_windows * windows.test_longest:
+        print(
+            f"note: of a clip as long as {longest} frames, the model sees {windows.test_windows} "
+            f"stretches of {windows.test_longest}: --window {windows.test_longest} sees all",
             file=sys.stderr,
         )
 

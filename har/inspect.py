@@ -16,7 +16,7 @@ def describe(clip_set: ClipSet) -> list[str]:
     lines = [
         f"clips     {len(clips)}, {joints} joints with {dimensions} coordinates "
         f"({clips[0].keypoints.dtype})",
-        f"classes   {len(labels)} of {len(clip_set.classes)} have clips",
+        f"classes   {len(labels.keys() - {UNLABELLED})} of {len(clip_set.classes)} have clips",
     ]
     lines.append(f"groups    {len(groups) if len(groups) < len(clips) else 'none known'}")
     for name, members in clip_set.subsets.items():
@@ -26,7 +26,8 @@ def describe(clip_set: ClipSet) -> list[str]:
     sizes = Counter(clip.image_size for clip in clips).most_common()
     (height, width), count = sizes[0]
     others = f" ({count} clips, {len(sizes) - 1} other sizes)" if len(sizes) > 1 else ""
-    lines.append(f"images    {width} x {height} pixels{others}")
+    size = f"{width} x {height} pixels" if width else "of unknown size"
+    lines.append(f"images    {size}{others}")
     seen = sum(int(np.count_nonzero(clip.scores)) for clip in clips)
     slots = sum(clip.scores.size for clip in clips)
     total = sum(float(clip.scores.sum(dtype=np.float64)) for clip in clips)

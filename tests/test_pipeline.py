@@ -216,3 +216,46 @@ def test_the_genuine_six_clips_prepare_and_stop_at_one_class(project, real_data)
     assert "ApplyEyeMakeup: 6" in project.stage("prepare")
     project.stage("split", status=2)
     assert "has one class (ApplyEyeMakeup)" in project.errors
+
+
+@pytest.mark.parametrize(("layout", "shape"), [("openpose18", (18, 2)), ("ntu25", (25, 3))])
+def test_other_layouts_run_through_all_stages(project, layout, shape):
+    generator = np.random.default_rng(1)
+    annotations = [
+        {
+            "frame_dir": f"clip{n}",
+            "label": n % 2,
+            "total_frames": 20,
+            "img_shape": (240, 320),
+            "keypoint": (generator.normal(100, 30, (1, 20, *shape)) * (1 + n % 2)).astype("f4"),
+            "group": f"person{n // 2}",
+        }
+        | ({"keypoint_score": np.ones((1, 20, shape[0]), "f4")} if shape[1] == 2 else {})
+        for n in range(24)
+    ]
+    path = project.folder / "other.pkl"
+    path.write_bytes(pickle.dumps({"split": {}, "annotations": annotations, "classes": ["a", "b"]}))
+    project.set({"prepare": {"source": "other.pkl", "layout": layout}})
+    for stage in ("prepare", "split", "preprocess", "train_baseline", "train_improved"):
+        project.stage(stage)
+    project.stage("evaluate")
+    evaluation = read(project.folder / "metrics/evaluation.json")
+    assert evaluation["improved"]["clips"] >= 2
+
+
+@pytest.mark.parametrize(
+    ("name", "counts", "said"),
+    [
+        ("kth_openpose.pkl", {"train": 191, "val": 192, "test": 216}, "0 of 216 test clips"),
+        ("penn_action.pkl", {"test": 1068}, "no groups are known"),
+    ],
+)
+def test_real_sets_split_as_their_files_say(project, real_data, name, counts, said):
+    project.set({"prepare": {"source": str(real_data / name)}, "split": {"protocol": "official"}})
+    project.stage("prepare")
+    assert said in project.stage("split")
+    audit = read(project.folder / "metrics/split.json")
+    assert {part: audit[part]["clips"] for part in counts} == counts
+    if name == "penn_action.pkl":
+        assert audit["train"]["clips"] + audit["val"]["clips"] == 1258
+        assert audit["val"]["clips"] == pytest.approx(0.15 * 1258, abs=10)
