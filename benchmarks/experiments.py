@@ -92,7 +92,7 @@ def run(experiments: list[Experiment], workers: int = 1) -> dict[str, Outcome]:
 
 
 def _wait(names: set[str], workers: int) -> None:
-    _dvc("queue", "start", "--jobs", str(workers))
+    _start(workers)
     finished = 0
     while True:
         rows = [line.split() for line in _dvc("queue", "status").splitlines()]
@@ -108,8 +108,14 @@ def _wait(names: set[str], workers: int) -> None:
             return
         if "Running" not in states.values():
             # A worker that was told to stop once takes one task and leaves: start another.
-            _dvc("queue", "start", "--jobs", str(workers))
+            _start(workers)
         time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+
+def _start(workers: int) -> None:
+    # A worker keeps its starter's pipes open: reading them would wait until it ends.
+    command = [sys.executable, "-m", "dvc", "queue", "start", "--jobs", str(workers)]
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
 
 
 def _outcome(name: str) -> Outcome:

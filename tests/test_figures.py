@@ -246,3 +246,38 @@ def test_curves_of_train_and_val():
     assert [axes.get_title() for axes in figure.axes] == [
         "improved: loss", "improved: accuracy", "improved: macro-F1"
     ]  # fmt: skip
+
+
+def test_timeline_shows_likely_classes_and_frames_the_highest():
+    windows = [
+        (0.0, 2.0, np.array([0.7, 0.1, 0.1, 0.1])),
+        (1.0, 3.0, np.array([0.6, 0.25, 0.1, 0.05])),
+        (2.0, 4.0, None),
+        (3.0, 5.0, np.array([0.1, 0.1, 0.15, 0.65])),
+    ]
+    figure = figures.timeline("clip", {"": windows}, ["run", "sit", "swim", "$wave$"], "seconds")
+    axes = figure.axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["run", "sit", "$wave$"]
+    assert axes.get_xlabel() == "seconds (grey: nobody seen)"
+    frames = [patch.get_bbox().bounds for patch in axes.patches]
+    assert frames == [(0.0, -0.5, 2.5, 1.0), (3.5, 1.5, 1.5, 1.0)]
+    values = axes.collections[0].get_array()
+    np.testing.assert_array_equal(values[0].filled(9), [0.7, 0.6, 9, 0.1])
+    figures.png(figure)
+    figures.png(figures.timeline("clip", {"person 1": [(0, 9, None)]}, ["run"], "frames"))
+
+
+def test_moving_clip_keeps_its_speed(monkeypatch):
+    monkeypatch.setattr(figures, "_MOST_MOVING", 20)
+    poses = np.random.default_rng(0).uniform(0, 100, (1, 60, 17, 3))
+    for frames, fps, count, duration in ((10, 25, 10, 40), (60, 25, 20, 120), (40, 100, 10, 40)):
+        content = figures.moving_clip("clip", "about", poses[:, :frames], COCO, fps)
+        with Image.open(io.BytesIO(content)) as moving:
+            assert (moving.n_frames, moving.info["duration"]) == (count, duration)
+
+
+def test_clip_picture_tells_the_likely_classes():
+    poses = np.random.default_rng(0).uniform(0.5, 1, (2, 9, 17, 3))
+    figure = figures.clip_picture("clip", "9 frames", poses, COCO, [("run", 0.8), ("sit", 0.1)])
+    told = {"clip", "9 frames", "run", "80.0 %", "sit", "10.0 %", "1", "5", "9"}
+    assert told <= set(shown(figure))
