@@ -492,7 +492,7 @@ def timeline(
             range(len(shown)), [_short(classes[k], 24) for k in shown], fontsize=8,
             parse_math=False,
         )  # fmt: skip
-        axes.set_ylim(len(shown) - 0.5, -0.5)
+        axes.set_ylim(max(len(shown), 1) - 0.5, -0.5)
         axes.set_xlim(edges[0], edges[-1])
         axes.tick_params(labelsize=8, length=2)
         if person:

@@ -199,6 +199,13 @@ def test_one_clip_pickle_of_the_pytorch_reference(work, run):
     assert "ApplyLipstick (none of the model's classes)" in said
 
 
+def test_the_documented_example_runs(work, capsys):
+    text = (ROOT / "docs/use.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(import numpy.*?)```", text, re.DOTALL)
+    exec(example.replace('"g01_c01"', '"clip_1"'), {})
+    assert "(4, 3)" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

@@ -162,6 +162,7 @@ REFUSED = {
     "half a norm": (with_state(bn__running_var=None), "bn.running_var"),
     "empty": (with_state(fc__weight=torch.zeros(5, 0)), "fc.weight"),
     "virtual": (with_state(fc__weight=torch.zeros(1).expand(5, 10**6)), "model_state"),
+    "repeated": (with_state(fc__bias=torch.zeros(1).expand(5)), "fc.bias"),
     "sparse": (with_state(fc__bias=torch.zeros(5).to_sparse()), "fc.bias"),
     "complex": (with_state(fc__bias=torch.zeros(5, dtype=torch.complex64)), "fc.bias"),
     "state": (content(model_state=[1]), "model_state"),

@@ -70,8 +70,8 @@ def score_table(clips: list[Clip]) -> tuple[np.ndarray, np.ndarray]:
 
 def draw(table: ClipTable | None, genuine: list[Clip], simulated: list[Clip]) -> Figure:
     """Figure with lengths and persons per class, scores per joint, noise by score, and frames."""
-    figure = Figure(figsize=(12, 13), layout="constrained")
-    grid = figure.add_gridspec(3, 1, height_ratios=(1, 1.1, 1.9))
+    figure = Figure(figsize=(12, 11), layout="constrained")
+    grid = figure.add_gridspec(3, 1, height_ratios=(1, 1.1, 1.35))
     top, middle, bottom = (figure.add_subfigure(grid[row]) for row in range(3))
     left, right = top.subplots(1, 2)
     made = ClipTable.of(simulated)
@@ -81,7 +81,7 @@ def draw(table: ClipTable | None, genuine: list[Clip], simulated: list[Clip]) ->
     close_up = [clip for clip in simulated if clip.label == 0]
     _scores(left, genuine, close_up)
     _noise(right, genuine, close_up)
-    _skeletons(bottom.subplots(3, 6), genuine, simulated)
+    _skeletons(bottom.subplots(2, 6), simulated)
     return figure
 
 
@@ -172,30 +172,24 @@ def _noise(axes: Axes, genuine: list[Clip], simulated: list[Clip]) -> None:
     axes.legend(fontsize=8)
 
 
-def _skeletons(grid: np.ndarray, genuine: list[Clip], simulated: list[Clip]) -> None:
-    """The middle frame of clips, genuine in the first row and simulated below."""
-    shown = genuine[:6] + [None] * (6 - len(genuine))
+def _skeletons(grid: np.ndarray, simulated: list[Clip]) -> None:
+    """The middle frame of two clips of each class and of one more."""
+    shown: list[Clip] = []
     groups = list(dict.fromkeys(clip.group for clip in simulated))
     first = {clip.group: clip for clip in reversed(simulated)}
     for k in (*range(5), 0, *range(4, -1, -1), 4):
         of_class = [group for group in groups if first[group].label == k]
-        taken = sum(clip is not None and clip.label == k for clip in shown[6:])
-        shown.append(first[of_class[7 * taken + 2]])
-    for axes, clip, row in zip(grid.ravel(), shown, np.repeat(range(3), 6), strict=True):
-        axes.set_axis_off()
-        if clip is None:
-            continue
-        axes.set_axis_on()
+        shown.append(first[of_class[7 * sum(clip.label == k for clip in shown) + 2]])
+    for axes, clip in zip(grid.ravel(), shown, strict=True):
         frame = _middle(clip)
         for person in reversed(range(min(3, len(clip.keypoints)))):
-            _skeleton(axes, clip, person, frame, _GENUINE if row == 0 else _SIMULATED)
+            _skeleton(axes, clip, person, frame, _SIMULATED)
         height, width = clip.image_size
         axes.set(xlim=(-15, width + 15), ylim=(height + 60, -15), xticks=[], yticks=[])
         axes.set_aspect("equal")
         axes.plot([0, width, width, 0, 0], [0, 0, height, height, 0], color="black", lw=0.8)
         axes.spines[:].set_visible(False)
-        kind = "genuine" if row == 0 else "simulated"
-        axes.set_title(f"{kind} {clip.id.removeprefix('v_')}", fontsize=7.5)
+        axes.set_title(f"simulated {clip.id.removeprefix('v_')}", fontsize=7.5)
 
 
 def _middle(clip: Clip) -> int:
