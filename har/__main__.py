@@ -191,6 +191,15 @@ def sync_mlflow(_: argparse.Namespace) -> None:
         sys.exit(1)
 
 
+def serve(options: argparse.Namespace) -> None:
+    """Answer requests with a registered model until Ctrl-C."""
+    from har import serving
+    from har.params import load_params
+
+    model = options.model or f"models:/{load_params().tracking.registered_model}@champion"
+    serving.serve(model, options.host, options.port)
+
+
 def _load_model(path: str) -> "Recognizer":
     if path.lower().endswith(".onnx"):
         from har.onnx_model import load
@@ -375,6 +384,11 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument(
         "--keep-class-ids", action="store_true", help="don't give label ids UCF101's class names"
     )
+
+    added = command("serve", serve, "answer requests with a registered model")
+    added.add_argument("--model", help="default: the champion of params.yaml's registered_model")
+    added.add_argument("--host", default="127.0.0.1", help="default: %(default)s, this machine only")
+    added.add_argument("--port", type=_count, default=5001, help="default: %(default)s")
 
     command("sync-mlflow", sync_mlflow, "tell MLflow what the last `dvc repro` made")
     return parser

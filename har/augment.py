@@ -12,6 +12,9 @@ from har.features import body_size, frame_centres
 from har.params import Augmentation, Windows
 from har.skeleton import Layout
 
+# Of the length of a test clip's first window; cross-validated on KTH and Penn (docs/model.md).
+OTHER_WINDOWS_SHARE = 0.8
+
 
 def training_windows(
     frames: Tensor,
@@ -44,10 +47,11 @@ def training_windows(
     return interpolate(frames, offsets, lengths, start + span * (grid + jitter).sort(-1).values)
 
 
-def test_windows(
-    frames: Tensor, offsets: Tensor, lengths: Tensor, settings: Windows
-) -> tuple[Tensor, Tensor]:
-    """Cut the fixed windows a clip is judged by: one of a short clip, several of a long one.
+def test_windows(frames: Tensor, offsets: Tensor, lengths: Tensor, settings: Windows) -> Tensor:
+    """Cut the fixed windows a clip is judged by.
+
+    The first one lies in the middle and is as long as can be; the others are shorter and spread
+    from the clip's start to its end.
 
     Args:
         frames: (F, M, V, C+1) raw frames of all clips back to back, coordinates and score.
@@ -56,23 +60,23 @@ def test_windows(
         settings: how windows are cut.
 
     Returns:
-        (K, M, T, V, C+1) windows and (K,) the index of the clip of each, 0..N-1 in order; a clip's
-        probabilities are the mean over its windows.
+        (N, W, M, T, V, C+1) windows.
     """
-    several = lengths > settings.test_longest
-    counts = torch.where(several, settings.test_windows, 1)
-    clip = torch.arange(len(offsets), device=frames.device).repeat_interleave(counts)
-    first = counts.cumsum(0) - counts
-    number = torch.arange(len(clip), device=frames.device) - first[clip]
-    # A single window lies in the middle.
-    share = torch.where(counts > 1, 1 / (counts - 1).clamp(min=1), 0.5)[clip] * torch.where(
-        counts[clip] > 1, number, 1
-    )
-    span = (lengths[clip].clamp(max=settings.test_longest) - 1).float()
-    start = (lengths[clip] - 1 - span) * share
+    others = settings.test_windows - 1
+    share = torch.tensor([1.0] + [OTHER_WINDOWS_SHARE] * others, device=frames.device)
+    place = torch.tensor([0.5, *torch.linspace(0, 1, others).tolist()], device=frames.device)
+    span = (lengths.clamp(max=settings.test_longest)[:, None] - 1) * share
+    start = (lengths[:, None] - 1 - span) * place
     grid = torch.linspace(0, 1, settings.frames, device=frames.device)
-    positions = start[:, None] + span[:, None] * grid
-    return interpolate(frames, offsets[clip], lengths[clip], positions), clip
+    positions = start[..., None] + span[..., None] * grid  # (N, W, T)
+    each = settings.test_windows
+    windows = interpolate(
+        frames,
+        offsets.repeat_interleave(each),
+        lengths.repeat_interleave(each),
+        positions.flatten(0, 1),
+    )
+    return windows.unflatten(0, (len(offsets), each))
 
 
 def interpolate(frames: Tensor, offsets: Tensor, lengths: Tensor, positions: Tensor) -> Tensor:
@@ -104,6 +108,22 @@ def interpolate(frames: Tensor, offsets: Tensor, lengths: Tensor, positions: Ten
     total = torch.where(total > 0, total, 1)
     mixed = left * (left_weight / total)[..., None] + right * (right_weight / total)[..., None]
     return mixed.transpose(1, 2)
+
+
+def limbs(layout: Layout) -> Tensor:
+    """The joints that go with each bone: its own joint and all further out.
+
+    Returns:
+        bool (B, V), one row for each of the layout's bones.
+    """
+    table = torch.zeros(len(layout.bones), len(layout.joints), dtype=torch.bool)
+    for row, (joint, _) in enumerate(layout.bones):
+        for other in range(len(layout.joints)):
+            step = other
+            while step not in (joint, layout.parents[step]):
+                step = layout.parents[step]
+            table[row, other] = step == joint
+    return table
 
 
 def augment(
@@ -147,6 +167,14 @@ def augment(
         chosen = uniform(number, persons, 1) < settings.hide
         hidden = chosen & (uniform(number, persons, joints) < 2 / joints)
         score = score * ~hidden[:, :, None]
+    if settings.limb > 0:
+        chosen = uniform(number, persons, 1) < settings.limb
+        table = limbs(layout).to(device)
+        limb = table[(uniform(number, persons) * len(table)).long()]
+        # Half of the time the other side's goes too: both legs, both hands, all but the head.
+        both = uniform(number, persons, 1) < 0.5
+        limb = limb | (limb[..., torch.as_tensor(layout.flip, device=device)] & both)
+        score = score * ~(chosen & limb)[:, :, None]
     seen = score > 0
     if settings.noise > 0:
         size = body_size(coordinates, seen, frame_centres(coordinates, seen, layout))

@@ -127,6 +127,7 @@ class Augmentation(Section):
     rotation: NotNegative
     noise: NotNegative
     hide: Annotated[float, Field(ge=0, le=1)]
+    limb: Annotated[float, Field(ge=0, le=1)]
 
 
 class Train(Section):

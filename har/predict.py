@@ -29,7 +29,10 @@ def whole_clips(frames: Tensor, offsets: Tensor, lengths: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def class_probabilities(model: nn.Module, features: Features, settings: Model) -> np.ndarray:
-    """Class probabilities (N, K) of preprocessed clips: the mean over each clip's windows."""
+    """Class probabilities (N, K) of preprocessed clips.
+
+    A clip's are the normalised geometric mean of those of its windows.
+    """
     model.eval()
     frames = torch.from_numpy(features.x)
     offsets, lengths = torch.from_numpy(features.offsets), torch.from_numpy(features.lengths)
@@ -39,10 +42,9 @@ def class_probabilities(model: nn.Module, features: Features, settings: Model) -
         if settings.whole_clips:
             found.append(model(whole_clips(frames, offsets[some], lengths[some])).softmax(1))
             continue
-        windows, clip = test_windows(frames, offsets[some], lengths[some], settings.windows)
-        each = model(windows).softmax(1)
-        total = torch.zeros(len(offsets[some]), each.shape[1]).index_add(0, clip, each)
-        found.append(total / clip.bincount(minlength=len(total))[:, None])
+        windows = test_windows(frames, offsets[some], lengths[some], settings.windows)
+        each = model(windows.flatten(0, 1)).log_softmax(1)
+        found.append(each.unflatten(0, windows.shape[:2]).mean(1).softmax(1))
     return torch.cat(found).numpy()
 
 

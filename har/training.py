@@ -117,15 +117,17 @@ def _fit(
             rate = optimizer.param_groups[0]["lr"]
             with autocast:
                 logits = model(batch(index)).float()
-            loss = criterion(logits, labels[index])
+            # A network may have several classifiers, each of which has to learn by itself.
+            heads = logits if logits.ndim == 3 else logits[None]
+            loss = torch.stack([criterion(head, labels[index]) for head in heads]).sum()
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
             if schedule:
                 schedule.step()
-            losses += loss.item() * len(index)
+            losses += loss.item() / len(heads) * len(index)
             truth.append(labels[index])
-            guesses.append(logits.detach().argmax(1))
+            guesses.append(heads.detach().log_softmax(2).mean(0).argmax(1))
             done += 1
             if done == steps:
                 break

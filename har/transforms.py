@@ -57,8 +57,9 @@ def track_persons(poses: np.ndarray) -> np.ndarray:
 
     Each frame's detections are assigned to the tracks seen so far (Hungarian method on the mean
     distance of joints seen in both, in body sizes); a detection far from every track starts a new
-    one. Tracks are then ranked by how much of a body they show for how long and how large, and
-    laid into person slots: a track goes to the first slot that is empty during its frames.
+    one. Tracks are then ranked by how much of a body they show, for how long, how large and in
+    how early a slot, and laid into person slots: a track goes to the first slot that is empty
+    during its frames.
 
     Args:
         poses: (M, T, V, C + 1).
@@ -74,8 +75,10 @@ def track_persons(poses: np.ndarray) -> np.ndarray:
         return poses[:1]
     sizes = _body_sizes(poses, seen)  # (M, T)
     assigned = _assign_tracks(poses, seen, present, sizes)  # (M, T) track of each detection
+    # Detectors list the surest person first: the slot says more than the size of a bystander.
+    shown = seen.sum(axis=2) * sizes * 0.5 ** np.arange(len(poses))[:, None]
     prominence = np.zeros(assigned.max() + 1)
-    np.add.at(prominence, assigned[present], (seen.sum(axis=2) * sizes)[present])
+    np.add.at(prominence, assigned[present], shown[present])
     slots: list[np.ndarray] = []
     taken: list[np.ndarray] = []
     for track in np.argsort(-prominence, kind="stable"):

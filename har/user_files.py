@@ -2,7 +2,7 @@
 
 Own keypoints are one clip per file, a NumPy array or nested lists of pixels: (persons, frames,
 joints, 2) or, of one person, (frames, joints, 2). docs/use.md describes the form. Whatever the
-bytes are, the outcome is a clip set or a UserError, and no more memory than a few times the file.
+bytes are, the outcome is a clip set or a UserError, and memory stays within bounds.
 """
 
 import io
@@ -27,7 +27,7 @@ _SUFFIXES = (".pkl", ".pickle", ".npz", ".npy", ".json")
 _UCF101_IMAGE = (256, 340)  # height and width; one-clip pickles come from there and don't tell
 _COPIES = 4  # arrays of a pickle may be this many times the file, no more
 _MOST_BYTES = 2**30  # of one array: an hour of ten persons
-_MOST_JSON = 2**25  # bytes; nested lists take twenty times that in memory
+_MOST_JSON = 2**24  # bytes; nested lists can take forty times that in memory
 _LABEL_AND_ID = re.compile(r"(?P<label>\d{1,4})_(?P<id>.+)", re.ASCII)
 
 

@@ -10,7 +10,7 @@ from har.skeleton import LAYOUTS
 
 COCO = LAYOUTS["coco17"]
 WINDOWS = Windows(frames=16, longest=40, shortest_share=0.5, test_longest=20, test_windows=3)
-NOTHING = Augmentation(flip=0, scale=0, rotation=0, noise=0, hide=0)
+NOTHING = Augmentation(flip=0, scale=0, rotation=0, noise=0, hide=0, limb=0)
 
 
 def clips(lengths: list[int], persons: int = 2) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -74,24 +74,27 @@ def test_training_windows_cover_the_promised_stretch() -> None:
     assert x.min() < 5 and x.max() > 94
 
 
-def test_test_windows_lie_at_start_middle_and_end() -> None:
-    frames = torch.arange(70.0)[:, None, None, None].expand(70, 1, 17, 3).clone()
+def test_test_windows_lie_in_the_middle_and_at_both_ends() -> None:
+    frames = torch.arange(81.0)[:, None, None, None].expand(81, 1, 17, 3).clone()
     frames[..., 2] = 1
-    windows, clip = augmentation.test_windows(
-        frames, torch.tensor([0, 20]), torch.tensor([20, 50]), WINDOWS
-    )
-    assert clip.tolist() == [0, 1, 1, 1]
-    ends = [(window[0].item(), window[-1].item()) for window in windows[:, 0, :, 0, 0]]
-    assert ends == [(0, 19), (20, 39), (35, 54), (50, 69)]
+    offsets, lengths = torch.tensor([0, 21]), torch.tensor([21, 60])
+    settings = WINDOWS.model_copy(update={"test_longest": 41})
+    windows = augmentation.test_windows(frames, offsets, lengths, settings)
+    assert windows.shape == (2, 3, 1, 16, 17, 3)
+    x = windows[:, :, 0, :, 0, 0]
+    ends = torch.stack([x[..., 0], x[..., -1]], dim=-1)
+    # A clip of 21 frames is seen whole, one of 60 frames for at most 41 of them.
+    expected = [[(0, 20), (0, 16), (4, 20)], [(30.5, 70.5), (21, 53), (48, 80)]]
+    torch.testing.assert_close(ends, torch.tensor(expected))
 
 
 def test_a_single_test_window_lies_in_the_middle() -> None:
     frames = torch.arange(50.0)[:, None, None, None].expand(50, 1, 17, 3).clone()
     frames[..., 2] = 1
     one = WINDOWS.model_copy(update={"test_windows": 1})
-    windows, clip = augmentation.test_windows(frames, torch.tensor([0]), torch.tensor([50]), one)
-    assert clip.tolist() == [0]
-    assert windows[0, 0, 0, 0, 0] + windows[0, 0, -1, 0, 0] == 49
+    windows = augmentation.test_windows(frames, torch.tensor([0]), torch.tensor([50]), one)
+    assert windows.shape[1] == 1
+    assert windows[0, 0, 0, 0, 0, 0] + windows[0, 0, 0, -1, 0, 0] == 49
 
 
 def test_nothing_switched_on_changes_nothing() -> None:
@@ -161,7 +164,7 @@ def test_hidden_joints_are_gone_for_the_whole_window() -> None:
 
 def test_the_generator_decides_everything() -> None:
     frames, offsets, lengths = clips([30, 50])
-    settings = Augmentation(flip=0.5, scale=0.1, rotation=0.1, noise=0.01, hide=0.3)
+    settings = Augmentation(flip=0.5, scale=0.1, rotation=0.1, noise=0.01, hide=0.3, limb=0.3)
 
     def once(seed: int) -> torch.Tensor:
         generator = torch.Generator().manual_seed(seed)
@@ -170,3 +173,31 @@ def test_the_generator_decides_everything() -> None:
 
     assert torch.equal(once(3), once(3))
     assert not torch.equal(once(3), once(4))
+
+
+@pytest.mark.parametrize("name", ["coco17", "ntu25"])
+def test_a_limb_is_a_joint_and_all_further_out(name: str) -> None:
+    layout = LAYOUTS[name]
+    table = augmentation.limbs(layout)
+    assert len(table) == len(layout.bones)
+    for row, (joint, _) in enumerate(layout.bones):
+        inside = {joint}
+        for _ in layout.joints:  # grow the set until nothing is added
+            inside |= {j for j, parent in layout.bones if parent in inside}
+        assert set(table[row].nonzero()[:, 0].tolist()) == inside
+
+
+def test_limb_hides_whole_limbs_for_the_whole_window() -> None:
+    windows = torch.ones(400, 1, 3, 17, 3)
+    hidden = augmentation.augment(
+        windows, COCO, changed(limb=0.25), torch.Generator().manual_seed(0)
+    )
+    seen = hidden[:, 0, :, :, 2] > 0
+    assert (seen == seen[:, :1]).all()
+    table = augmentation.limbs(COCO)
+    both = table | table[:, torch.as_tensor(COCO.flip)]
+    allowed = {tuple(row.tolist()) for row in torch.cat((table, both))}
+    gone = [tuple(row.tolist()) for row in ~seen[:, 0] if not row.all()]
+    assert 0.15 < sum(map(any, gone)) / 400 < 0.35
+    assert {row for row in gone if any(row)} <= allowed
+    assert (hidden[~(hidden[..., 2] > 0)] == 0).all()

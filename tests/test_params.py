@@ -19,7 +19,7 @@ def changed(tmp_path, old, new):
 
 @pytest.mark.parametrize("written", ["1e-05", "1e-3", "0.00001", "12E3", ".5", "1."])
 def test_scientific_notation_is_a_number(tmp_path, written):
-    path = changed(tmp_path, "  lr: 0.002", f"  lr: {written}")
+    path = changed(tmp_path, "  lr: 0.004", f"  lr: {written}")
     assert load_params(path).train.lr == float(written)
 
 

@@ -51,7 +51,12 @@ class Stream(nn.Sequential):
 
 
 class TwoStream(nn.Module):
-    """Posture and motion streams, pooled over time by mean, maximum and deviation."""
+    """Posture and motion streams, pooled over time by mean, maximum and deviation.
+
+    Three classifiers read both summaries, the posture's and the motion's. Each is trained by
+    itself, which keeps either stream from leaning on the other; their log-probabilities are
+    averaged.
+    """
 
     def __init__(
         self, layout: Layout, classes: int, width: int, layers: int, dropout: float
@@ -62,10 +67,13 @@ class TwoStream(nn.Module):
         self.posture = Stream(self.features.posture_channels, width, layers)
         self.motion = Stream(self.features.motion_channels, width, layers)
         self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(3 * (self.posture.outputs + self.motion.outputs), classes)
+        self.sizes = [3 * self.posture.outputs, 3 * self.motion.outputs]
+        self.classifiers = nn.ModuleList(
+            nn.Linear(size, classes) for size in (sum(self.sizes), *self.sizes)
+        )
 
     def encode(self, windows: Tensor) -> Tensor:
-        """Summarise persons' windows (B, T, V, C+1) as (B, H)."""
+        """Summarise persons' windows (B, T, V, C+1) as (B, H), posture first."""
         posture, motion = self.features(windows)
         summaries = []
         for x in (self.posture(posture), self.motion(motion)):
@@ -74,5 +82,18 @@ class TwoStream(nn.Module):
         return torch.cat(summaries, -1)
 
     def forward(self, windows: Tensor) -> Tensor:
-        """From raw windows (N, M, T, V, C+1) to logits (N, classes)."""
-        return self.classifier(self.dropout(over_persons(windows, self.encode)))
+        """From raw windows (N, M, T, V, C+1) to logits.
+
+        Returns:
+            (N, classes) mean log-probabilities in evaluation; (3, N, classes) the logits of each
+            classifier in training.
+        """
+        summary = over_persons(windows, self.encode)
+        parts = (summary, *summary.split(self.sizes, -1))
+        logits = torch.stack(
+            [
+                classifier(self.dropout(part))
+                for classifier, part in zip(self.classifiers, parts, strict=True)
+            ]
+        )
+        return logits if self.training else logits.log_softmax(-1).mean(0)
