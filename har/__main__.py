@@ -387,7 +387,7 @@ def _parser() -> argparse.ArgumentParser:
 
     added = command("serve", serve, "answer requests with a registered model")
     added.add_argument("--model", help="default: the champion of params.yaml's registered_model")
-    added.add_argument("--host", default="127.0.0.1", help="default: %(default)s, this machine only")
+    added.add_argument("--host", default="127.0.0.1", help="default: %(default)s, here only")
     added.add_argument("--port", type=_count, default=5001, help="default: %(default)s")
 
     command("sync-mlflow", sync_mlflow, "tell MLflow what the last `dvc repro` made")

@@ -37,7 +37,7 @@ def write_atomically(path: str | Path, mode: str = "wb", **options: Any) -> Iter
 
 
 def write_json(path: str | Path, content: Any) -> None:
-    """Write nested dictionaries and numbers as JSON; floats are rounded to 6 digits."""
+    """Write nested dictionaries and numbers as JSON; floats are rounded to 6 significant digits."""
     with write_atomically(path, "w", encoding="utf-8") as file:
         json.dump(_rounded(content), file, indent=2, ensure_ascii=False)
         file.write("\n")
@@ -58,7 +58,7 @@ def read_json(path: str | Path) -> Any:
 
 
 def write_csv(path: str | Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    """Write rows as CSV with the given columns; floats are rounded to 6 digits."""
+    """Write rows as CSV with the given columns; floats are rounded to 6 significant digits."""
     with write_atomically(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
@@ -89,7 +89,7 @@ def read_csv(path: str | Path, columns: Sequence[str]) -> list[dict[str, str]]:
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
-        return round(value, 6)
+        return float(f"{value:.6g}")
     if isinstance(value, Mapping):
         return {key: _rounded(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -44,8 +44,8 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path):
 
 
 def test_json_and_csv_come_back(tmp_path):
-    write_json(tmp_path / "a.json", {"b": {"c": 1 / 3, "d": [1, "é"]}})
-    assert read_json(tmp_path / "a.json") == {"b": {"c": 0.333333, "d": [1, "é"]}}
+    write_json(tmp_path / "a.json", {"b": {"c": 2e-9 / 3, "d": [1, "é"]}})
+    assert read_json(tmp_path / "a.json") == {"b": {"c": 6.66667e-10, "d": [1, "é"]}}
     write_csv(tmp_path / "a.csv", [{"x": 'a,"b\n', "y": 0.1 + 0.2}], ["x", "y"])
     assert read_csv(tmp_path / "a.csv", ["x", "y"]) == [{"x": 'a,"b\n', "y": "0.3"}]
 

@@ -65,17 +65,24 @@ def used(name: str) -> nn.Module:
     return model.eval()
 
 
+def loss_of(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of each of a network's classifiers: in training it may have several."""
+    heads = logits.reshape(-1, *logits.shape[-2:])
+    return sum(nn.functional.cross_entropy(head, labels) for head in heads)
+
+
 @pytest.mark.parametrize("layout", list(LAYOUTS))
 @pytest.mark.parametrize("name", list(ALL))
 def test_shapes_and_gradients(name: str, layout: str) -> None:
     model = network(name, LAYOUTS[layout])
     logits = model(inputs(name, poses(4, layout=LAYOUTS[layout])))
-    assert logits.shape == (4, CLASSES)
-    nn.functional.cross_entropy(logits, torch.tensor([0, 1, 2, 3])).backward()
+    assert logits.shape == ((3, 4, CLASSES) if name == "two_stream" else (4, CLASSES))
+    loss_of(logits, torch.tensor([0, 1, 2, 3])).backward()
     for weight_name, weight in model.named_parameters():
         if weight.requires_grad:
             assert weight.grad is not None and weight.grad.isfinite().all(), weight_name
             assert weight.grad.abs().sum() > 0, weight_name
+    assert model.eval()(inputs(name, poses(3, layout=LAYOUTS[layout]))).shape == (3, CLASSES)
 
 
 @pytest.mark.parametrize("name", list(ON_WINDOWS))
@@ -127,7 +134,7 @@ def test_learns_eight_clips_by_heart(name: str) -> None:
     for _ in range(20):
         model.train()
         for _ in range(10):
-            loss = nn.functional.cross_entropy(model(windows), labels)
+            loss = loss_of(model(windows), labels)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -187,6 +194,18 @@ def test_masked_lstm_is_the_lstm_of_the_valid_steps() -> None:
         states, _ = model.lstm(steps[steps.any(1)][None])
         torch.testing.assert_close(together[clip], model.classifier(states[0, -1]))
     torch.testing.assert_close(together[4], model.classifier.bias)
+
+
+def test_classifiers_of_the_default_network_are_averaged() -> None:
+    model, windows = used("two_stream"), poses(4)
+    found = model(windows).softmax(-1)
+    model.train()
+    for part in model.modules():
+        if isinstance(part, (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)):
+            part.eval()
+    each = model(windows).softmax(-1)
+    product = each.log().mean(0).exp()
+    torch.testing.assert_close(found, product / product.sum(-1, keepdim=True))
 
 
 def test_pack_steps_keeps_the_order() -> None:

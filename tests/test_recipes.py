@@ -57,7 +57,7 @@ def test_the_pytorch_recipe_is_what_the_reference_does():
 
 
 def test_an_unknown_recipe_lists_those_there_are():
-    with pytest.raises(UserError, match="recipes are .*keras"):
+    with pytest.raises(UserError, match=r"recipes are .*keras"):
         recipe("karas")
 
 
