@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from sklearn.metrics import accuracy_score, f1_score
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from har.augment import augment, training_windows
 from har.errors import UserError
@@ -109,6 +110,7 @@ def _fit(
     history: list[Epoch] = []
     best: tuple[float, dict[str, Tensor]] | None = None
     epoch = done = since_best = 0
+    progress = tqdm(total=steps, unit="batch", leave=False, disable=None)  # on a terminal only
     losses, truth, guesses = 0.0, [], []
     while done < steps:
         model.train()
@@ -129,6 +131,7 @@ def _fit(
             truth.append(labels[index])
             guesses.append(heads.detach().log_softmax(2).mean(0).argmax(1))
             done += 1
+            progress.update()
             if done == steps:
                 break
         if not np.isfinite(losses):
@@ -157,6 +160,7 @@ def _fit(
         since_best += 1
         if settings.patience and since_best >= settings.patience:
             break
+    progress.close()
     if best:
         model.load_state_dict(best[1])
     return model.eval(), history

@@ -96,8 +96,8 @@ def measure(
         found[name] = metrics.evaluate(
             labels, calibrated[name], groups, top_k=(settings.top_k,), **options
         ) | {
-            "log_loss_uncalibrated": before["log_loss"],
-            "calibration_error_uncalibrated": before["calibration_error"],
+            "raw_log_loss": before["log_loss"],
+            "raw_calibration_error": before["calibration_error"],
             "temperature": checkpoint.temperature,
             "val_accuracy": checkpoint.val["accuracy"],
             "parameters": count_parameters(recognizer.model),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from har.checkpoint import Checkpoint, save_checkpoint
 from har.files import write_csv
@@ -44,11 +45,10 @@ def train(name: str) -> None:
 
         def report(epoch: Epoch) -> None:
             run.log_epoch(epoch.as_row())
-            print(
+            tqdm.write(  # above the progress bar, where there is one
                 f"epoch {epoch.epoch:3d}  loss {epoch.train_loss:.3f} / {epoch.val_loss:.3f}  "
                 f"accuracy {epoch.train_accuracy:.3f} / {epoch.val_accuracy:.3f}  "
-                f"macro-F1 {epoch.train_macro_f1:.3f} / {epoch.val_macro_f1:.3f}  (train / val)",
-                flush=True,
+                f"macro-F1 {epoch.train_macro_f1:.3f} / {epoch.val_macro_f1:.3f}  (train / val)"
             )
 
         model, history = train_model(
