@@ -235,7 +235,12 @@ def test_other_layouts_run_through_all_stages(project, layout, shape):
     ]
     path = project.folder / "other.pkl"
     path.write_bytes(pickle.dumps({"split": {}, "annotations": annotations, "classes": ["a", "b"]}))
-    project.set({"prepare": {"source": "other.pkl", "layout": layout}})
+    project.set(
+        {
+            "prepare": {"source": "other.pkl", "layout": layout},
+            "tracking": {"enabled": False},
+        }
+    )
     for stage in ("prepare", "split", "preprocess", "train_baseline", "train_improved"):
         project.stage(stage)
     project.stage("evaluate")
