@@ -62,7 +62,7 @@ def made_clips() -> Features:
 
 
 def training_seconds(params: Params, batches: int = 40) -> float:
-    """Seconds of one training by its settings, from the median speed of short ones."""
+    """Seconds that `train.iterations` batches take, from the median speed of short trainings."""
     clips, layout = made_clips(), LAYOUTS["coco17"]
     settings = params.train.model_copy(update={"iterations": batches, "epochs": 0})
     seconds = []
@@ -120,7 +120,9 @@ def main() -> None:
                 f"{clips_per_second(settings.model):,.0f}",
             ]
         )
-    print(f"test part, seeds {arguments.seeds}; times for one person, {params.threads} threads\n")
+    print(
+        f"test part, seeds {arguments.seeds}; times for 1,000 batches of one person, threads: {params.threads}\n"
+    )
     columns = [
         "data, model", "accuracy", "macro-F1", "test clips", "parameters", "training, s", "clips/s",
     ]  # fmt: skip

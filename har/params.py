@@ -150,8 +150,8 @@ class Train(Section):
 
     @model_validator(mode="after")
     def _one_length(self) -> "Train":
-        if bool(self.iterations) == bool(self.epochs):
-            raise ValueError("set either iterations or epochs, the other one to 0")
+        if not self.iterations and not self.epochs:
+            raise ValueError("iterations and epochs can't both be 0")
         if self.patience and self.keep == "last":
             raise ValueError("patience needs keep: val_loss, val_accuracy or val_macro_f1")
         if self.refit and self.keep != "last":

@@ -89,8 +89,8 @@ def _fit(
     labels = torch.from_numpy(train.labels)
 
     per_epoch = len(list(_batches(len(train), settings.batch_size, torch.Generator())))
-    steps = settings.iterations or settings.epochs * per_epoch
-    # A fixed number of batches can mean hundreds of epochs of a few clips: not all are measured.
+    steps = max(settings.iterations, settings.epochs * per_epoch)
+    # A least number of batches can mean hundreds of epochs of a few clips: not all are measured.
     report_every = steps // _MOST_REPORTS if settings.iterations else 1
     optimizer = _optimizer(model, settings)
     schedule = None

@@ -31,7 +31,7 @@ def real_data():
 
 
 TINY_NETWORK = {"width": 8, "windows": {"frames": 16, "test_windows": 2}}
-TINY_TRAINING = {"iterations": 24, "batch_size": 16}
+TINY_TRAINING = {"iterations": 24, "epochs": 0, "batch_size": 16}
 TINY = {
     "threads": 1,
     "prepare": {"source": "tiny.pkl", "classes": []},

@@ -80,9 +80,10 @@ def test_history_has_an_entry_per_epoch_and_the_figures_of_the_last_weights():
     assert history[-1].val_loss == pytest.approx(loss, rel=1e-5)
 
 
-def test_iterations_are_counted_in_batches():
-    _, history = fit(epochs=0, iterations=6)  # 4 batches an epoch
-    assert [entry.epoch for entry in history] == [1, 2]
+@pytest.mark.parametrize(("iterations", "epochs", "last"), [(6, 0, 2), (6, 3, 3), (9, 1, 3)])
+def test_iterations_and_epochs_are_both_least_numbers(iterations, epochs, last):
+    _, history = fit(epochs=epochs, iterations=iterations)  # 4 batches an epoch
+    assert history[-1].epoch == last
 
 
 @pytest.mark.parametrize("keep", ["val_loss", "val_accuracy", "val_macro_f1"])
