@@ -121,7 +121,7 @@ def main() -> None:
             ]
         )
     print(
-        f"test part, seeds {arguments.seeds}; times for 1,000 batches of one person, threads: {params.threads}\n"
+        f"Test part, seeds {arguments.seeds}; speed with one person, threads: {params.threads}.\n"
     )
     columns = [
         "data, model", "accuracy", "macro-F1", "test clips", "parameters", "training, s", "clips/s",
