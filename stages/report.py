@@ -44,7 +44,7 @@ def figures_table(params: Params, evaluation: dict[str, Any]) -> str:
     """Both models and their difference."""
     lines = [
         "| | accuracy | 95 % interval over groups | Wilson | macro-F1 | log loss "
-        "| calibration error | parameters |",
+        "| calibration error (unscaled) | parameters |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for name in ("baseline", "improved"):
@@ -53,7 +53,8 @@ def figures_table(params: Params, evaluation: dict[str, Any]) -> str:
             f"| {name} | {found['accuracy']:.3f} | {found['accuracy_low']:.3f} - "
             f"{found['accuracy_high']:.3f} | {found['wilson_low']:.3f} - "
             f"{found['wilson_high']:.3f} | {found['macro_f1']:.3f} | {found['log_loss']:.3f} | "
-            f"{found['calibration_error']:.3f} | {found['parameters']:,} |"
+            f"{found['calibration_error']:.3f} ({found['raw_calibration_error']:.3f}) | "
+            f"{found['parameters']:,} |"
         )
     difference = evaluation["difference"]
     lines += [
