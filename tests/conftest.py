@@ -21,7 +21,7 @@ os.environ.pop("MLFLOW_TRACKING_URI", None)
 torch.set_num_threads(1)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def real_data():
     """The folder of real measuring data, which the project does without."""
     folder = os.environ.get("REAL_DATA_DIR")

@@ -1,7 +1,6 @@
 """The published format: what is read, what is dropped, what is refused."""
 
 import csv
-import os
 import pickle
 from pathlib import Path
 
@@ -13,9 +12,6 @@ from har.annotations import check, group_of, read_pickle, write_pickle
 from har.catalogue import CATALOGUE, HMDB51_CLASSES, NTU60_CLASSES, UCF101_CLASSES
 from har.clips import UNLABELLED, Clip, ClipSet
 from har.errors import UserError
-
-REAL = Path(os.environ.get("REAL_DATA_DIR", "missing"))
-real_data = pytest.mark.skipif(not REAL.is_dir(), reason="REAL_DATA_DIR is not set")
 
 
 def annotation(name: str = "a", label: int = 0, **changes) -> dict:
@@ -348,7 +344,6 @@ def test_description_tells_what_is_there(tmp_path):
 # --- Real files ---
 
 
-@real_data
 @pytest.mark.parametrize(
     ("name", "clips", "classes", "groups", "subsets"),
     [
@@ -357,8 +352,8 @@ def test_description_tells_what_is_there(tmp_path):
         ("ucf101_six_clips", 6, 101, 2, {"train1": 3, "test1": 3}),
     ],
 )
-def test_real_files_read_as_pickle_reads_them(name, clips, classes, groups, subsets):
-    path = REAL / f"{name}.pkl"
+def test_real_files_read_as_pickle_reads_them(real_data, name, clips, classes, groups, subsets):
+    path = real_data / f"{name}.pkl"
     clip_set = read_pickle(path)
     assert len(clip_set.clips) == clips and len(clip_set.classes) == classes
     assert len({clip.group for clip in clip_set.clips}) == groups
@@ -372,9 +367,8 @@ def test_real_files_read_as_pickle_reads_them(name, clips, classes, groups, subs
         np.testing.assert_array_equal(clip.scores, plain["keypoint_score"])
 
 
-@real_data
-def test_labels_of_all_ucf101_clips_agree_with_the_class_list():
-    with (REAL / "ucf101_clips.csv").open() as file:
+def test_labels_of_all_ucf101_clips_agree_with_the_class_list(real_data):
+    with (real_data / "ucf101_clips.csv").open() as file:
         rows = list(csv.DictReader(file))
     names = [row["frame_dir"].split("_")[1].casefold() for row in rows]
     assert names == [UCF101_CLASSES[int(row["label"])].casefold() for row in rows]

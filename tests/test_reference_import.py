@@ -95,19 +95,18 @@ class TheirModel(torch.nn.Module):
         return self.fc(hidden).softmax(1)
 
 
-def genuine_clip():
-    path = os.path.join(os.environ.get("REAL_DATA_DIR") or "", "ucf101_six_clips.pkl")
-    if not os.path.isfile(path):
-        pytest.skip("REAL_DATA_DIR does not name the folder of real data")
-    return next(c for c in read_pickle(path).clips if c.id == "v_ApplyEyeMakeup_g01_c01")
+def genuine_clip(real_data):
+    clips = read_pickle(real_data / "ucf101_six_clips.pkl").clips
+    return next(clip for clip in clips if clip.id == "v_ApplyEyeMakeup_g01_c01")
 
 
 @pytest.mark.parametrize("improved", [False, True], ids=["baseline", "improved"])
 @pytest.mark.parametrize("which", ["genuine", "long", "short"])
-def test_an_imported_checkpoint_answers_as_the_reference_does(tmp_path, improved, which):
-    clip = (
-        genuine_clip() if which == "genuine" else random_clip(frames=90 if which == "long" else 7)
-    )
+def test_an_imported_checkpoint_answers_as_the_reference_does(request, tmp_path, improved, which):
+    if which == "genuine":
+        clip = genuine_clip(request.getfixturevalue("real_data"))
+    else:
+        clip = random_clip(frames=90 if which == "long" else 7)
     checkpoint = read_reference(file(tmp_path, content(improved)))
     save_checkpoint(tmp_path / "reference.safetensors", checkpoint)
     recognizer = Recognizer.load(tmp_path / "reference.safetensors")

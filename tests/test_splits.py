@@ -1,10 +1,8 @@
 """Splits: the references' exactly, group-clean ones without a leak, official ones by the book."""
 
 import csv
-import os
 import re
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,11 +15,8 @@ KERAS_CLASSES = (0, 1, 12, 19, 38)
 
 
 @pytest.fixture(scope="module")
-def ucf101() -> dict[str, np.ndarray]:
-    folder = os.environ.get("REAL_DATA_DIR")
-    if not folder:
-        pytest.skip("REAL_DATA_DIR is not set: no list of UCF101's clips")
-    with (Path(folder) / "ucf101_clips.csv").open() as file:
+def ucf101(real_data) -> dict[str, np.ndarray]:
+    with (real_data / "ucf101_clips.csv").open() as file:
         rows = list(csv.DictReader(file))
     ids = [row["frame_dir"] for row in rows]
     return {
@@ -108,10 +103,10 @@ def test_pytorch_reference_split_and_its_leak(ucf101):
     }
 
 
-def test_official_ucf101_splits_do_not_leak(ucf101):
+def test_official_ucf101_splits_do_not_leak(ucf101, real_data):
     ids, labels, groups = (ucf101[key] for key in ("ids", "labels", "groups"))
     bare = np.array([re.search(r"_g(\d\d)_", clip)[1] for clip in ids]).astype(int)
-    folder = Path(os.environ["REAL_DATA_DIR"]) / "ucf101_splits"
+    folder = real_data / "ucf101_splits"
     lists = {}
     for number in (1, 2, 3):
         for part in ("train", "test"):
