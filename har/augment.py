@@ -5,6 +5,8 @@ fixed number of frames. Everything here works in pixels: the networks normalise 
 given, so no figure below depends on the size of the picture or of the person in it.
 """
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -110,6 +112,7 @@ def interpolate(frames: Tensor, offsets: Tensor, lengths: Tensor, positions: Ten
     return mixed.transpose(1, 2)
 
 
+@functools.cache
 def limbs(layout: Layout) -> Tensor:
     """The joints that go with each bone: its own joint and all further out.
 

@@ -64,11 +64,10 @@ class KerasAdam(torch.optim.Adam):
         """Make the optimiser; the defaults are those of Keras."""
         super().__init__(weights, lr, eps=eps)
         self.epsilon = eps
-        self.steps = 0
 
     def step(self, closure: Callable[[], float] | None = None) -> Any:
         """Take one step."""
-        self.steps += 1
+        steps = 1 + max((int(state["step"]) for state in self.state.values()), default=0)
         for group in self.param_groups:
-            group["eps"] = self.epsilon / math.sqrt(1 - group["betas"][1] ** self.steps)
+            group["eps"] = self.epsilon / math.sqrt(1 - group["betas"][1] ** steps)
         return super().step(closure)

@@ -146,6 +146,10 @@ class Train(Section):
     patience: CountOrNone
     refit: bool
     precision: Literal["float32", "bfloat16"]
+    accelerator: Literal["cpu", "cuda", "auto"]
+    devices: Count
+    nodes: Count
+    resume: bool
     augmentation: Augmentation
 
     @model_validator(mode="after")
@@ -156,6 +160,8 @@ class Train(Section):
             raise ValueError("patience needs keep: val_loss, val_accuracy or val_macro_f1")
         if self.refit and self.keep != "last":
             raise ValueError("refit needs keep: last, since no val part is left to choose by")
+        if self.batch_size < self.devices * self.nodes:
+            raise ValueError("batch_size must be at least devices times nodes: each gets a share")
         return self
 
 

@@ -23,7 +23,7 @@ _CLIPS_AT_ONCE = 128
 
 def whole_clips(frames: Tensor, offsets: Tensor, lengths: Tensor) -> Tensor:
     """Coordinates (N, M, T, V, C) of clips that all have the same length T."""
-    index = offsets[:, None] + torch.arange(int(lengths[0]))
+    index = offsets[:, None] + torch.arange(int(lengths[0]), device=offsets.device)
     return frames[index].transpose(1, 2)[..., :-1]
 
 
@@ -34,18 +34,22 @@ def class_probabilities(model: nn.Module, features: Features, settings: Model) -
     A clip's are the normalised geometric mean of those of its windows.
     """
     model.eval()
+    device = next(model.parameters()).device
+    if not len(features):
+        return np.empty((0, len(features.settings["classes"])), np.float32)
     frames = torch.from_numpy(features.x)
     offsets, lengths = torch.from_numpy(features.offsets), torch.from_numpy(features.lengths)
     found = []
     for start in range(0, len(features), _CLIPS_AT_ONCE):
         some = slice(start, start + _CLIPS_AT_ONCE)
         if settings.whole_clips:
-            found.append(model(whole_clips(frames, offsets[some], lengths[some])).softmax(1))
+            clips = whole_clips(frames, offsets[some], lengths[some])
+            found.append(model(clips.to(device)).softmax(1))
             continue
         windows = test_windows(frames, offsets[some], lengths[some], settings.windows)
-        each = model(windows.flatten(0, 1)).log_softmax(1)
+        each = model(windows.flatten(0, 1).to(device)).log_softmax(1)
         found.append(each.unflatten(0, windows.shape[:2]).mean(1).softmax(1))
-    return torch.cat(found).numpy()
+    return torch.cat(found).cpu().numpy()
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,10 @@ class Features:
 
     def subset(self, *names: str) -> "Features":
         """The clips of some subsets; the frames are shared, not copied."""
-        keep = np.isin(self.subsets, names)
+        return self.take(np.isin(self.subsets, names))
+
+    def take(self, keep: np.ndarray) -> "Features":
+        """Some clips, by index or a mask; the frames are shared, not copied."""
         return Features(
             self.x, self.offsets[keep], self.lengths[keep], self.labels[keep], self.ids[keep],
             self.groups[keep], self.subsets[keep], self.image_sizes[keep], self.settings,

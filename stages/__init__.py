@@ -1,11 +1,18 @@
 """One thin script per DVC stage, run as `python -m stages.NAME`: read, call the library, write."""
 
+import sys
 from pathlib import Path
+
+from har.errors import interrupted_imports_end_the_program
+
+if sys.argv[0] == "-m":  # `python -m stages.NAME` has come this far, and imports the rest next
+    interrupted_imports_end_the_program()
 
 PREPARED = Path("data/prepared")
 SPLIT = Path("data/split.csv")
 FEATURES = Path("data/features")
 PREDICTIONS = Path("data/predictions.csv")
 MODELS = Path("models")
+UNFINISHED = MODELS / "unfinished"
 METRICS = Path("metrics")
 PLOTS = Path("plots")

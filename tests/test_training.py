@@ -10,6 +10,7 @@ from har.predict import class_probabilities
 from har.skeleton import LAYOUTS
 from har.store import Features
 from har.training import count_parameters, train_model
+from har.unfinished import fingerprint, load_state, save_state
 
 PARAMS = load_params(Path(__file__).parents[1] / "params.yaml")
 COCO = LAYOUTS["coco17"]
@@ -41,12 +42,13 @@ def made_features(number=24, frames=12, seed=0):
     )  # fmt: skip
 
 
-def fit(settings=TRAIN, model=MODEL, seed=0, **changes):
+def fit(settings=TRAIN, model=MODEL, seed=0, state=None, keep_state=None, report=print, **changes):
     features = made_features()
     settings = settings.model_copy(update=changes)
     return train_model(
-        features.subset("train"), features.subset("val"), model, settings, COCO, seed
-    )
+        features.subset("train"), features.subset("val"), model, settings, COCO, seed,
+        report=report, state=state, keep_state=keep_state,
+    )  # fmt: skip
 
 
 def weights(model):
@@ -182,3 +184,54 @@ def test_the_references_have_their_number_of_parameters(settings, count):
 
     model = build(MODEL.model_copy(update=settings), 5, COCO)
     assert count_parameters(model) == count
+
+
+class KilledError(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("model", "changes"),
+    [
+        (MODEL.model_copy(update={"arch": "two_stream", "dropout": 0.4}), {}),
+        (MODEL, {"iterations": 70, "epochs": 0}),
+        (
+            KERAS,
+            {
+                "optimizer": "keras_adam",
+                "keep": "val_loss",
+                "patience": 3,
+                "epochs": 12,
+                "refit": False,
+            },
+        ),
+    ],
+    ids=["dropout and augmentation", "batches", "the best epoch"],
+)
+def test_a_killed_training_goes_on_to_the_same_weights(tmp_path, model, changes):
+    unbroken, history = fit(model=model, **changes)
+    path = tmp_path / "state.pt"
+    seen = []
+
+    def keep(state):
+        save_state(path, "key", state)
+        if len(state["reached"]["history"]) == 3:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        fit(model=model, keep_state=keep, **changes)
+    torch.rand(5)  # another process has another global state
+    resumed, again = fit(model=model, state=load_state(path, "key"), report=seen.append, **changes)
+    assert again == history == seen
+    assert torch.equal(weights(resumed), weights(unbroken))
+
+
+def test_a_state_of_another_training_or_a_damaged_one_is_not_taken(tmp_path):
+    path = tmp_path / "state.pt"
+    assert load_state(path, "key") is None
+    save_state(path, "key", {"generator": torch.zeros(3)})
+    assert load_state(path, "key")["generator"].shape == (3,)
+    assert load_state(path, "other") is None
+    path.write_bytes(path.read_bytes()[:-50])
+    assert load_state(path, "key") is None
+    assert fingerprint(1, {"a": 2}) == fingerprint(1, {"a": 2}) != fingerprint(1, {"a": 3})

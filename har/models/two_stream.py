@@ -8,6 +8,17 @@ from har.models.persons import over_persons
 from har.skeleton import Layout
 
 
+def over_time(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
+    """A convolution over the frames of (B, inputs, 1, T), as many frames out as in by `stride`.
+
+    Two-dimensional, since only those can have their channels last in memory, which is a fifth
+    faster here.
+    """
+    return nn.Conv2d(
+        inputs, outputs, (1, kernel), (1, stride), padding=(0, kernel // 2), bias=False
+    )
+
+
 class ResidualBlock(nn.Module):
     """Two convolutions over time and a shortcut."""
 
@@ -15,21 +26,21 @@ class ResidualBlock(nn.Module):
         """Make a block from `inputs` to `outputs` channels."""
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv1d(inputs, outputs, 5, stride, padding=2, bias=False),
-            nn.BatchNorm1d(outputs),
+            over_time(inputs, outputs, 5, stride),
+            nn.BatchNorm2d(outputs),
             nn.SiLU(),
-            nn.Dropout1d(0.1),
-            nn.Conv1d(outputs, outputs, 3, padding=1, bias=False),
-            nn.BatchNorm1d(outputs),
+            nn.Dropout2d(0.1),
+            over_time(outputs, outputs, 3),
+            nn.BatchNorm2d(outputs),
         )
         self.shortcut: nn.Module = nn.Identity()
         if inputs != outputs or stride != 1:
             self.shortcut = nn.Sequential(
-                nn.Conv1d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm1d(outputs)
+                over_time(inputs, outputs, 1, stride), nn.BatchNorm2d(outputs)
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        """From (B, inputs, T) to (B, outputs, T / stride)."""
+        """From (B, inputs, 1, T) to (B, outputs, 1, T / stride)."""
         return nn.functional.silu(self.body(x) + self.shortcut(x))
 
 
@@ -40,8 +51,8 @@ class Stream(nn.Sequential):
         """Make a stream of `layers` blocks; `outputs` says how wide it ends."""
         widths = [width] + [width + width // 2 * layer for layer in range(layers)]
         super().__init__(
-            nn.BatchNorm1d(inputs),
-            nn.Conv1d(inputs, width, 1),
+            nn.BatchNorm2d(inputs),
+            nn.Conv2d(inputs, width, 1),
             *(
                 ResidualBlock(widths[layer], widths[layer + 1], 1 if layer == 0 else 2)
                 for layer in range(layers)
@@ -76,9 +87,12 @@ class TwoStream(nn.Module):
         """Summarise persons' windows (B, T, V, C+1) as (B, H), posture first."""
         posture, motion = self.features(windows)
         summaries = []
-        for x in (self.posture(posture), self.motion(motion)):
-            deviation = (x.var(-1, unbiased=False) + 1e-5).sqrt()
-            summaries += [x.mean(-1), x.amax(-1), deviation]
+        for stream, features in ((self.posture, posture), (self.motion, motion)):
+            x = features.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+            x = stream(x).squeeze(2)
+            mean = x.mean(-1)
+            deviation = ((x - mean[..., None]).square().mean(-1) + 1e-5).sqrt()
+            summaries += [mean, x.amax(-1), deviation]
         return torch.cat(summaries, -1)
 
     def forward(self, windows: Tensor) -> Tensor:

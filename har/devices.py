@@ -1,0 +1,187 @@
+"""One training on several devices, each with a process of its own that sees part of every batch.
+
+The processes are started and watched by torchrun's engine (torch.distributed.elastic). All of them
+draw the same batches; each computes with its share of the clips, and gradients and statistics are
+those of the whole batch, so that the number of devices changes the speed and not the result.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed
+import torch.distributed.nn
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from har.errors import UserError
+from har.params import Train
+
+_USER_ERROR_STATUS = 2
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)  # that torchrun's engine turns into exceptions
+
+
+@dataclass(frozen=True)
+class Devices:
+    """Where this process computes, and its place among those that share the work.
+
+    Attributes:
+        device: of this process.
+        rank: its number; 0 is the one that reports and writes.
+        number: of processes, on all nodes together.
+    """
+
+    device: torch.device
+    rank: int = 0
+    number: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that reports and writes."""
+        return self.rank == 0
+
+    def share(self, index: Any) -> Any:
+        """This process's part of an array or tensor; the parts of all make up the whole."""
+        return index[self.rank :: self.number]
+
+    def gather(self, mine: Any) -> list[Any]:
+        """What each process has, in the order of their ranks, for all of them."""
+        if self.number == 1:
+            return [mine]
+        found: list[Any] = [None] * self.number
+        torch.distributed.all_gather_object(found, mine)
+        return found
+
+    def parallel(self, model: nn.Module) -> nn.Module:
+        """The same network, whose gradients and batch statistics are those of all processes."""
+        if self.number == 1:
+            return model
+        for module in model.modules():
+            if isinstance(module, _BatchNorm):
+                module.__class__ = SharedBatchNorm  # the same weights, another forward
+        return nn.parallel.DistributedDataParallel(
+            model,
+            device_ids=[self.device] if self.device.type == "cuda" else None,
+            broadcast_buffers=False,
+        )
+
+
+ALONE = Devices(torch.device("cpu"))
+
+
+class SharedBatchNorm(_BatchNorm):
+    """Batch normalisation by the statistics of a batch that lies in several processes.
+
+    torch.nn.SyncBatchNorm does this on GPUs and refuses to on a CPU.
+    """
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        """Any (N, C, ...) will do."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise (N, C, ...) per channel."""
+        if not self.training:
+            return super().forward(x)
+        axes = [0, *range(2, x.ndim)]
+        count = x.new_tensor([x.numel() / x.shape[1]])
+        mine = torch.cat([x.sum(axes), x.square().sum(axes), count])
+        total = torch.distributed.nn.functional.all_reduce(mine)
+        mean, square = (total[:-1] / total[-1]).chunk(2)
+        variance = square - mean.square()
+        with torch.no_grad():
+            running = self.state_dict(keep_vars=True)
+            running["num_batches_tracked"] += 1
+            running["running_mean"].lerp_(mean, self.momentum or 0.0)
+            unbiased = variance * total[-1] / (total[-1] - 1)
+            running["running_var"].lerp_(unbiased, self.momentum or 0.0)
+        shape = (1, -1, *[1] * (x.ndim - 2))
+        scale = self.weight * (variance + self.eps).rsqrt()
+        return (x - mean.view(shape)) * scale.view(shape) + self.bias.view(shape)
+
+
+def run_on_devices(settings: Train, work: Callable[[Devices], None]) -> None:
+    """Do `work` in this process, or in one process per device where there are several.
+
+    On several nodes this has to be called on each of them, with MASTER_ADDR (and MASTER_PORT) set
+    to the address of one node.
+
+    Args:
+        settings: accelerator, devices, nodes.
+        work: a function that can be pickled; it runs once per device.
+
+    Raises:
+        UserError: there are no such devices, or a process died; then all of them were ended.
+    """
+    accelerator = settings.accelerator
+    if accelerator == "auto":
+        accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    there = torch.cuda.device_count()
+    if accelerator == "cuda" and there < settings.devices:
+        raise UserError(
+            f"train.accelerator is cuda and train.devices {settings.devices}, but torch finds "
+            f"{there} such devices: set train.accelerator to cpu, or fewer devices"
+        )
+    if settings.devices * settings.nodes == 1:
+        return work(Devices(torch.device(accelerator)))
+    # Here, because torchrun's engine takes a while to import.
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    address = os.environ.get("MASTER_ADDR", "127.0.0.1")
+    if settings.nodes > 1 and "MASTER_ADDR" not in os.environ:
+        raise UserError("train.nodes is more than 1: set MASTER_ADDR to the address of one node")
+    port = os.environ.get("MASTER_PORT", "29400" if settings.nodes > 1 else "0")
+    config = LaunchConfig(
+        min_nodes=settings.nodes,
+        max_nodes=settings.nodes,
+        nproc_per_node=settings.devices,
+        run_id="har",
+        rdzv_backend="c10d",
+        rdzv_endpoint=f"{address}:{port}",
+        max_restarts=0,
+        signals_to_handle=",".join(number.name for number in _SIGNALS),
+        # On one node nothing has to know this machine's name, which may not be resolvable.
+        local_addr=address if settings.nodes == 1 else None,
+    )
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    try:
+        elastic_launch(config, _process)(accelerator, work)
+    except ChildFailedError as error:
+        if any(found.exitcode == _USER_ERROR_STATUS for found in error.failures.values()):
+            raise SystemExit(_USER_ERROR_STATUS) from None  # the process has told why
+        rank, found = min(error.failures.items(), key=lambda item: item[1].timestamp)
+        how = found.signal_name() if found.exitcode < 0 else f"status {found.exitcode}"
+        raise UserError(
+            f"the training process {rank} ended with {how}: all others were ended too, and "
+            "nothing was written; run it again"
+        ) from None
+    except SignalException as error:
+        if error.sigval == signal.SIGINT:
+            raise KeyboardInterrupt from None
+        raise SystemExit(128 + error.sigval) from None
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _process(accelerator: str, work: Callable[[Devices], None]) -> None:
+    """What each process runs; torchrun's engine tells it its place by the environment."""
+    local_rank = int(os.environ["LOCAL_RANK"])
+    device = torch.device("cuda", local_rank) if accelerator == "cuda" else torch.device("cpu")
+    if accelerator == "cuda":
+        torch.cuda.set_device(device)
+    torch.distributed.init_process_group("nccl" if accelerator == "cuda" else "gloo")
+    devices = Devices(device, torch.distributed.get_rank(), torch.distributed.get_world_size())
+    try:
+        work(devices)
+    except UserError as error:
+        if devices.first:
+            print(f"error: {error}", file=sys.stderr)
+        sys.exit(_USER_ERROR_STATUS)
+    finally:
+        torch.distributed.destroy_process_group()
