@@ -8,6 +8,7 @@ those of the whole batch, so that the number of devices changes the speed and no
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ from har.errors import UserError
 from har.params import Train
 
 _USER_ERROR_STATUS = 2
+_NODE_VARIABLES = ("NODE_RANK", "MASTER_ADDR", "MASTER_PORT")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)  # that torchrun's engine turns into exceptions
 
 
@@ -63,6 +65,8 @@ class Devices:
         for module in model.modules():
             if isinstance(module, _BatchNorm):
                 module.__class__ = SharedBatchNorm  # the same weights, another forward
+        # Of kernels of size 1, whose memory layout is a matter of opinion.
+        warnings.filterwarnings("ignore", "Grad strides do not match")
         return nn.parallel.DistributedDataParallel(
             model,
             device_ids=[self.device] if self.device.type == "cuda" else None,
@@ -106,8 +110,8 @@ class SharedBatchNorm(_BatchNorm):
 def run_on_devices(settings: Train, work: Callable[[Devices], None]) -> None:
     """Do `work` in this process, or in one process per device where there are several.
 
-    On several nodes this has to be called on each of them, with MASTER_ADDR (and MASTER_PORT) set
-    to the address of one node.
+    On several nodes this has to be called on each of them, with NODE_RANK, MASTER_ADDR and
+    MASTER_PORT set as torchrun has them.
 
     Args:
         settings: accelerator, devices, nodes.
@@ -132,21 +136,31 @@ def run_on_devices(settings: Train, work: Callable[[Devices], None]) -> None:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    address = os.environ.get("MASTER_ADDR", "127.0.0.1")
-    if settings.nodes > 1 and "MASTER_ADDR" not in os.environ:
-        raise UserError("train.nodes is more than 1: set MASTER_ADDR to the address of one node")
-    port = os.environ.get("MASTER_PORT", "29400" if settings.nodes > 1 else "0")
+    if settings.nodes == 1:
+        where: dict[str, Any] = {
+            "rdzv_backend": "c10d", "rdzv_endpoint": "localhost:0", "local_addr": "localhost",
+        }  # fmt: skip
+    else:
+        missing = [name for name in _NODE_VARIABLES if not os.environ.get(name)]
+        if missing or not os.environ["NODE_RANK"].isdigit():
+            raise UserError(
+                f"train.nodes is {settings.nodes}: set NODE_RANK (0 on the node that writes), and "
+                "MASTER_ADDR and MASTER_PORT to where that one can be reached, on every node"
+            )
+        node, address, port = (os.environ[name] for name in _NODE_VARIABLES)
+        where = {
+            "rdzv_backend": "static",
+            "rdzv_endpoint": f"{address}:{port}",
+            "rdzv_configs": {"rank": int(node)},
+        }
     config = LaunchConfig(
         min_nodes=settings.nodes,
         max_nodes=settings.nodes,
         nproc_per_node=settings.devices,
         run_id="har",
-        rdzv_backend="c10d",
-        rdzv_endpoint=f"{address}:{port}",
         max_restarts=0,
         signals_to_handle=",".join(number.name for number in _SIGNALS),
-        # On one node nothing has to know this machine's name, which may not be resolvable.
-        local_addr=address if settings.nodes == 1 else None,
+        **where,
     )
     handlers = {number: signal.getsignal(number) for number in _SIGNALS}
     try:

@@ -1,4 +1,4 @@
-"""How good a classifier is, and how sure we can be: figures, intervals, comparison, calibration.
+"""How good a classifier is, and how sure we can be: figures, intervals, comparison.
 
 Clips of one group (cut from the same video, played by the same person) are not independent, so
 intervals come from a bootstrap that draws groups, not clips. Wilson's interval, which believes in
@@ -11,8 +11,6 @@ Throughout: labels (N,) int, probabilities (N, K) with rows that sum to 1, group
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
 from scipy.stats import binomtest
 from sklearn.metrics import (
     confusion_matrix,
@@ -25,8 +23,6 @@ from sklearn.metrics import (
 CONFIDENCE = 0.95
 RESAMPLES = 2000
 BINS = 10
-LOWEST_LOG_ODDS = -100.0  # keeps the loss finite where a probability is 0
-TEMPERATURES = (0.1, 10.0)  # a few val clips, all right, would ask for a temperature of 0
 
 
 def evaluate(
@@ -186,13 +182,10 @@ def interval_over_groups(
         seed: of the bootstrap.
     """
     names, group = np.unique(np.asarray(groups), return_inverse=True)
-    if len(names) < 2:
-        return 0.0, 1.0
     weights = _resampled_groups(groups, resamples, seed)
     drawn = (weights @ np.bincount(group, correct)) / (weights @ np.bincount(group))
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(drawn, [tail, 1 - tail])
-    return float(low), float(high)
+    (interval,) = _percentiles(drawn[None], bounds=(0.0, 1.0), groups=len(names))
+    return interval
 
 
 def calibration_bins(
@@ -229,40 +222,6 @@ def calibration_error(labels: np.ndarray, probabilities: np.ndarray, bins: int =
     rows = calibration_bins(labels, probabilities, bins)
     gaps = sum(row["clips"] * abs(row["accuracy"] - row["confidence"]) for row in rows)
     return float(gaps / len(labels))
-
-
-def fit_temperature(labels: np.ndarray, logits: np.ndarray) -> float:
-    """The temperature that makes probabilities fit best: lowest log loss, on val clips.
-
-    Args:
-        labels: (N,) true classes.
-        logits: (N, K) logits or log-probabilities; -inf is taken.
-
-    Returns:
-        A temperature within `TEMPERATURES`; above 1 where the model is too sure of itself.
-
-    Source: Guo et al., On Calibration of Modern Neural Networks, ICML 2017.
-    """
-    logits = _finite(logits)
-    rows = np.arange(len(labels))
-
-    def loss(log_temperature: float) -> float:
-        scaled = log_softmax(logits / np.exp(log_temperature), axis=1)
-        return float(-scaled[rows, labels].mean())
-
-    low, high = np.log(TEMPERATURES)
-    best = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6})
-    return float(np.exp(best.x))
-
-
-def apply_temperature(logits: np.ndarray, temperature: float) -> np.ndarray:
-    """Probabilities (N, K) of logits or log-probabilities (N, K) at a temperature."""
-    return softmax(_finite(logits) / temperature, axis=1)
-
-
-def _finite(logits: np.ndarray) -> np.ndarray:
-    logits = np.asarray(logits, dtype=np.float64)
-    return np.maximum(logits - logits.max(axis=1, keepdims=True), LOWEST_LOG_ODDS)
 
 
 def _normalised(probabilities: np.ndarray) -> np.ndarray:
@@ -311,9 +270,9 @@ def _accuracy_and_macro_f1(
 def _percentiles(
     drawn: np.ndarray, bounds: tuple[float, float], groups: int
 ) -> list[tuple[float, float]]:
-    """(low, high) of accuracy and of macro-F1; one group alone says nothing about others."""
+    """(low, high) of each row of `drawn` (rows, resamples); one group says nothing of others."""
     if groups < 2:
-        return [bounds, bounds]
+        return [bounds] * len(drawn)
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail], axis=1)
     return [(float(a), float(b)) for a, b in zip(low, high, strict=True)]

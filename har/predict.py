@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from har.augment import test_windows
+from har.calibration import apply_temperature
 from har.checkpoint import Checkpoint, load_checkpoint
 from har.clips import Clip, make_clip
 from har.errors import UserError
-from har.metrics import apply_temperature
 from har.models import build
 from har.params import Model
 from har.skeleton import LAYOUTS
@@ -33,7 +33,8 @@ def class_probabilities(model: nn.Module, features: Features, settings: Model) -
 
     A clip's are the normalised geometric mean of those of its windows.
     """
-    model.eval()
+    if model.training:  # asked first: telling every layer takes a while for a single clip
+        model.eval()
     device = next(model.parameters()).device
     if not len(features):
         return np.empty((0, len(features.settings["classes"])), np.float32)

@@ -8,6 +8,7 @@ import torch
 from matplotlib.figure import Figure
 
 from har import dvc_plots, figures, metrics, tracking
+from har.calibration import apply_temperature
 from har.checkpoint import load_checkpoint
 from har.errors import UserError, user_errors_end_the_program
 from har.files import read_csv, read_json, write_atomically, write_csv, write_json
@@ -42,9 +43,7 @@ def main() -> None:
         for name, found in models.items()
     }
     calibrated = {
-        name: metrics.apply_temperature(
-            np.log(np.maximum(raw[name], 1e-12)), found.checkpoint.temperature
-        )
+        name: apply_temperature(np.log(np.maximum(raw[name], 1e-12)), found.checkpoint.temperature)
         for name, found in models.items()
     }
 

@@ -8,10 +8,10 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from har.calibration import fit_temperature
 from har.checkpoint import Checkpoint, save_checkpoint
 from har.devices import Devices, run_on_devices
 from har.files import write_csv
-from har.metrics import fit_temperature
 from har.params import Params, Preprocess, load_params
 from har.predict import class_probabilities
 from har.skeleton import LAYOUTS

@@ -77,7 +77,7 @@ def test_devices_that_are_not_there_are_refused():
     settings = SETTINGS.model_copy(update={"accelerator": "cuda", "devices": 8})
     with pytest.raises(UserError, match="fewer devices"):
         run_on_devices(settings, print)
-    with pytest.raises(UserError, match="MASTER_ADDR"):
+    with pytest.raises(UserError, match="NODE_RANK"):
         run_on_devices(SETTINGS.model_copy(update={"nodes": 2}), print)
 
 

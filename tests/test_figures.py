@@ -10,6 +10,7 @@ from matplotlib.colors import to_hex
 from PIL import Image
 
 from har import figures, metrics
+from har.calibration import apply_temperature
 from har.skeleton import LAYOUTS
 
 COCO = LAYOUTS["coco17"]
@@ -70,7 +71,7 @@ def models(classes, clips=400, seed=0):
     logits = generator.normal(size=(2, clips, classes))
     logits[:, np.arange(clips), labels] += [[1.0], [2.0]]
     return labels, {
-        name: metrics.apply_temperature(part, 0.5)
+        name: apply_temperature(part, 0.5)
         for name, part in zip(("baseline", "improved"), logits, strict=True)
     }
 
@@ -84,7 +85,7 @@ def every_figure(classes, layout=COCO):
     per_class = {name: metrics.per_class(labels, p, names) for name, p in found.items()}
     bins = {
         name: {"before": metrics.calibration_bins(labels, p)}
-        | {"after": metrics.calibration_bins(labels, metrics.apply_temperature(np.log(p), 2.0))}
+        | {"after": metrics.calibration_bins(labels, apply_temperature(np.log(p), 2.0))}
         for name, p in found.items()
     }
     history = {"epoch": [1, 2, 3]} | {

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from har import metrics
+from har.calibration import apply_temperature, fit_temperature
 
 
 def one_hot(predicted, classes, confidence=0.9):
@@ -30,7 +31,7 @@ def made_up(clips=120, classes=4, groups=15, seed=0):
     logits = generator.normal(size=(clips, classes))
     logits[np.arange(clips), labels] += 1
     group = np.array([f"g{number}" for number in generator.integers(groups, size=clips)])
-    return labels, metrics.apply_temperature(logits, 1.0), group
+    return labels, apply_temperature(logits, 1.0), group
 
 
 # The pytorch reference's published confusion: accuracy 77.17 %, macro-F1 76.61 %.
@@ -189,7 +190,7 @@ def test_models_that_agree_differ_by_nothing():
 def test_temperature_against_torch():
     labels, probabilities, _ = made_up(clips=400)
     logits = 3 * np.log(probabilities)  # three times too sure
-    temperature = metrics.fit_temperature(labels, logits)
+    temperature = fit_temperature(labels, logits)
     log_t = torch.zeros(1, requires_grad=True, dtype=torch.float64)
     optimiser = torch.optim.LBFGS([log_t], max_iter=100, tolerance_grad=1e-12)
 
@@ -204,23 +205,23 @@ def test_temperature_against_torch():
     optimiser.step(step)
     assert temperature == pytest.approx(log_t.exp().item(), rel=1e-4)
     assert 2 < temperature < 4
-    warm = metrics.apply_temperature(logits, temperature)
+    warm = apply_temperature(logits, temperature)
     np.testing.assert_allclose(
         warm, torch.softmax(torch.from_numpy(logits) / temperature, 1), atol=1e-12
     )
-    shifted = metrics.apply_temperature(np.log(metrics.apply_temperature(logits, 1)), temperature)
+    shifted = apply_temperature(np.log(apply_temperature(logits, 1)), temperature)
     np.testing.assert_allclose(warm, shifted, atol=1e-9)  # log-probabilities serve as well
-    before = metrics.calibration_error(labels, metrics.apply_temperature(logits, 1))
+    before = metrics.calibration_error(labels, apply_temperature(logits, 1))
     assert metrics.calibration_error(labels, warm) < before
 
 
 def test_temperature_stays_finite():
     logits = np.array([[1.0, -1.0], [-1.0, 1.0]])
-    assert metrics.fit_temperature(np.array([0, 1]), logits) == pytest.approx(0.1, rel=0.01)
-    assert metrics.fit_temperature(np.array([1, 0]), logits) == pytest.approx(10, rel=0.01)
+    assert fit_temperature(np.array([0, 1]), logits) == pytest.approx(0.1, rel=0.01)
+    assert fit_temperature(np.array([1, 0]), logits) == pytest.approx(10, rel=0.01)
     sure = np.where(logits > 0, 0.0, -np.inf)  # log-probabilities of 1 and 0
-    assert metrics.fit_temperature(np.array([1, 0]), sure) == pytest.approx(10, rel=0.01)
-    np.testing.assert_allclose(metrics.apply_temperature(sure, 1.0), np.eye(2), atol=1e-40)
+    assert fit_temperature(np.array([1, 0]), sure) == pytest.approx(10, rel=0.01)
+    np.testing.assert_allclose(apply_temperature(sure, 1.0), np.eye(2), atol=1e-40)
 
 
 def test_classes_that_are_absent_and_probabilities_of_zero():

@@ -3,13 +3,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import accuracy_score, f1_score
 
 from har.errors import UserError
 from har.params import load_params
 from har.predict import class_probabilities
 from har.skeleton import LAYOUTS
 from har.store import Features
-from har.training import count_parameters, train_model
+from har.training import _figures, count_parameters, train_model
 from har.unfinished import fingerprint, load_state, save_state
 
 PARAMS = load_params(Path(__file__).parents[1] / "params.yaml")
@@ -184,6 +185,15 @@ def test_the_references_have_their_number_of_parameters(settings, count):
 
     model = build(MODEL.model_copy(update=settings), 5, COCO)
     assert count_parameters(model) == count
+
+
+def test_figures_are_those_of_scikit_learn():
+    generator = np.random.default_rng(0)
+    for classes in (2, 5, 40):
+        labels, guessed = generator.integers(0, classes, (2, 60))
+        found = _figures(labels, guessed)
+        assert found["accuracy"] == pytest.approx(accuracy_score(labels, guessed))
+        assert found["macro_f1"] == pytest.approx(f1_score(labels, guessed, average="macro"))
 
 
 class KilledError(Exception):

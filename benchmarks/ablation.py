@@ -1,0 +1,247 @@
+"""What each piece of the default network brings: leave one out, train, count.
+
+`python -m benchmarks.ablation --kth path/to/kth_openpose.pkl --penn path/to/penn_action.pkl`
+cross-validates inside the training parts only; the test parts are never read. KTH's persons and
+Penn Action's clips train on the smaller side, which is harder and tells more: one part of four
+(four persons) against three, one part of eight against seven. The simulated set trains on two
+thirds of its groups.
+
+Rows are kept in a file and not computed again, so that the study can be stopped and go on.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from torch import Tensor
+
+import har.training
+from benchmarks.experiments import markdown, with_overrides
+from har import models, splits
+from har.annotations import read_pickle
+from har.errors import user_errors_end_the_program
+from har.models.persons import over_persons
+from har.models.two_stream import Stream, TwoStream
+from har.params import Params, load_params
+from har.predict import class_probabilities
+from har.simulate import simulate
+from har.skeleton import LAYOUTS, Layout
+from har.sources import choose_classes
+from har.store import Features
+from har.transforms import preprocess
+
+COCO = LAYOUTS["coco17"]
+# Three hundred batches each: a study of many trainings, not the default's thousand.
+SHORT = ("train.iterations=300", "train.epochs=0")
+
+
+class OneClassifier(TwoStream):
+    """Only the classifier that reads both streams."""
+
+    def forward(self, windows: Tensor) -> Tensor:
+        return self.classifiers[0](self.dropout(over_persons(windows, self.encode)))
+
+
+class PostureOnly(TwoStream):
+    """No motion stream."""
+
+    def forward(self, windows: Tensor) -> Tensor:
+        posture = over_persons(windows, self.encode).split(self.sizes, -1)[0]
+        return self.classifiers[1](self.dropout(posture))
+
+
+class MotionOnly(TwoStream):
+    """No posture stream."""
+
+    def forward(self, windows: Tensor) -> Tensor:
+        motion = over_persons(windows, self.encode).split(self.sizes, -1)[1]
+        return self.classifiers[2](self.dropout(motion))
+
+
+class NoDistances(TwoStream):
+    """Positions and bones, no joint-pair distances."""
+
+    def __init__(
+        self, layout: Layout, classes: int, width: int, layers: int, dropout: float
+    ) -> None:
+        super().__init__(layout, classes, width, layers, dropout)
+        others = self.features.posture_channels - self.features.pairs.shape[1]
+        self.features.pairs = self.features.pairs[:, :0]
+        self.posture = Stream(others, width, layers)
+
+
+class MeanPooling(TwoStream):
+    """Streams are pooled by their mean; maximum and deviation are zeros."""
+
+    def encode(self, windows: Tensor) -> Tensor:
+        means = torch.zeros(sum(self.sizes))
+        start = 0
+        for size in self.sizes:
+            means[start : start + size // 3] = 1
+            start += size
+        return super().encode(windows) * means
+
+
+# What is left out or changed: a network, overrides.
+VARIANTS: dict[str, tuple[type[TwoStream], tuple[str, ...]]] = {
+    "default": (TwoStream, ()),
+    "one classifier for both streams": (OneClassifier, ()),
+    "posture stream only": (PostureOnly, ()),
+    "motion stream only": (MotionOnly, ()),
+    "no joint-pair distances": (NoDistances, ()),
+    "pooled over time by the mean only": (MeanPooling, ()),
+    "no augmentation at all": (
+        TwoStream,
+        tuple(f"train.augmentation.{key}=0.0" for key in
+              ("flip", "scale", "rotation", "noise", "hide", "limb")),
+    ),
+    "no mirror images": (TwoStream, ("train.augmentation.flip=0.0",)),
+    "no stretch, no rotation": (
+        TwoStream, ("train.augmentation.scale=0.0", "train.augmentation.rotation=0.0"),
+    ),
+    "no noise": (TwoStream, ("train.augmentation.noise=0.0",)),
+    "no joints hidden": (TwoStream, ("train.augmentation.hide=0.0",)),
+    "no limbs hidden": (TwoStream, ("train.augmentation.limb=0.0",)),
+    "training windows as long as can be": (TwoStream, ("model.windows.shortest_share=1.0",)),
+    "one test window": (TwoStream, ("model.windows.test_windows=1",)),
+    "one person": (TwoStream, ("preprocess.persons=1",)),
+    "learning rate 2e-3": (TwoStream, ("train.lr=0.002",)),
+    "no one-cycle schedule, 1e-3": (TwoStream, ("train.schedule=constant", "train.lr=0.001")),
+    "no label smoothing": (TwoStream, ("train.label_smoothing=0.0",)),
+    "no weight decay": (TwoStream, ("train.weight_decay=0.0",)),
+    "bfloat16": (TwoStream, ("train.precision=bfloat16",)),
+}  # fmt: skip
+
+
+def features_of(source: str, params: Params) -> Features:
+    """The preprocessed training part of a pickle (its official one) or of `simulated`."""
+    if source == "simulated":
+        found = simulate(params.prepare.seed)
+        labels = np.array([clip.label for clip in found.clips])
+        groups = np.array([clip.group for clip in found.clips])
+        parts = splits.group_split(
+            labels, groups, params.split.val_fraction, params.split.test_fraction, params.split.seed
+        )
+        clips = [clip for clip, part in zip(found.clips, parts, strict=True) if part != "test"]
+    else:
+        found = choose_classes(read_pickle(source), [])
+        test = {name for part in found.subsets if "test" in part for name in found.subsets[part]}
+        clips = [clip for clip in found.clips if clip.id not in test]
+    frames = []
+    for clip in clips:
+        poses = np.concatenate([clip.keypoints, clip.scores[..., None]], axis=-1)
+        frames.append(
+            np.moveaxis(preprocess(poses, clip.image_size, params.preprocess, COCO), 0, 1)
+        )
+    lengths = np.array([len(one) for one in frames])
+    return Features(
+        np.concatenate(frames), np.cumsum(lengths) - lengths, lengths,
+        np.array([clip.label for clip in clips]), np.array([clip.id for clip in clips]),
+        np.array([clip.group for clip in clips]), np.full(len(clips), ""),
+        np.array([clip.image_size for clip in clips]), {"classes": found.classes},
+    )  # fmt: skip
+
+
+def folds(name: str, features: Features, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Clip indices to train on and to measure on."""
+    labels, groups = features.labels, features.groups
+    if name == "Penn Action":  # knows no groups; two of the eight parts
+        parts = StratifiedKFold(8, shuffle=True, random_state=seed).split(labels, labels)
+        for _, small in list(parts)[:2]:
+            yield small, np.setdiff1d(np.arange(len(labels)), small)
+        return
+    number = 4 if name == "KTH" else 3
+    cut = StratifiedGroupKFold(number, shuffle=True, random_state=seed)
+    for large, small in cut.split(labels, labels, groups):
+        yield (small, large) if name == "KTH" else (large, small)
+
+
+def accuracy(
+    name: str, features: Features, network: type[TwoStream], params: Params, seed: int
+) -> float:
+    """Share of clips named right, over all folds of a seed."""
+    right = total = 0
+    with patch.object(models, "TwoStream", network):
+        for train, test in folds(name, features, seed):
+            model, _ = har.training.train_model(
+                features.take(train), features.take(train[:0]), params.model, params.train, COCO,
+                seed,
+            )  # fmt: skip
+            clips = features.take(test)
+            guessed = class_probabilities(model, clips, params.model).argmax(1)
+            right += int((guessed == clips.labels).sum())
+            total += len(clips)
+    return right / total
+
+
+def main() -> None:
+    """Compute what is missing and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.ablation", description=__doc__)
+    parser.add_argument("--kth", help="the pickle of KTH's skeletons")
+    parser.add_argument("--penn", help="the pickle of Penn Action's")
+    parser.add_argument("--seeds", default="1,2,3")
+    parser.add_argument("--variants", default=",".join(VARIANTS), help="comma-separated names")
+    parser.add_argument("--rows", default="ablation.jsonl", help="file of the rows that are done")
+    arguments = parser.parse_args()
+    params = load_params()
+    torch.set_num_threads(params.threads)
+    sources = {"KTH": arguments.kth, "Penn Action": arguments.penn, "simulated": "simulated"}
+    sources = {name: source for name, source in sources.items() if source}
+    seeds = [int(seed) for seed in arguments.seeds.split(",")]
+    path = Path(arguments.rows)
+    lines = path.read_text().splitlines() if path.exists() else []
+    done = {(row["variant"], row["data"], row["seed"]): row["accuracy"]
+            for row in map(json.loads, lines)}  # fmt: skip
+    found: dict[tuple[str, bool], Features] = {}
+    for variant in arguments.variants.split(","):
+        network, overrides = VARIANTS[variant]
+        settings = with_overrides(params, (*SHORT, *overrides))
+        for name, source in sources.items():
+            for seed in seeds:
+                if (variant, name, seed) in done:
+                    continue
+                key = name, settings.preprocess.persons == 1
+                found[key] = found.get(key) or features_of(source, settings)
+                value = accuracy(name, found[key], network, settings, seed)
+                done[variant, name, seed] = value
+                row = {"variant": variant, "data": name, "seed": seed, "accuracy": value}
+                with path.open("a") as file:
+                    file.write(json.dumps(row) + "\n")
+    print(table(done, list(sources), seeds))
+
+
+def table(done: dict[tuple[str, str, int], float], data: list[str], seeds: list[int]) -> str:
+    """Accuracy of each variant, and its difference to the default in points.
+
+    The seed decides folds and training alike, so differences are taken seed by seed; the standard
+    error is over all seeds of all data sets.
+    """
+    rows = []
+    for variant in VARIANTS:
+        if not all((variant, name, seed) in done for name in data for seed in seeds):
+            continue
+        values = {name: [done[variant, name, seed] for seed in seeds] for name in data}
+        gaps = np.array([
+            [value - done["default", name, seed] for value, seed in zip(values[name], seeds,
+                                                                        strict=True)]
+            for name in data
+        ]) * 100  # fmt: skip
+        error = np.sqrt((gaps.std(1, ddof=1) ** 2 / len(seeds)).sum()) / len(data)
+        cells = [
+            f"{np.mean(of):.3f} ({gap.mean():+.1f})" if variant != "default" else
+            f"{np.mean(of):.3f} ± {np.std(of, ddof=1):.3f}"
+            for of, gap in zip(values.values(), gaps, strict=True)
+        ]  # fmt: skip
+        change = "" if variant == "default" else f"{gaps.mean():+.1f} ± {error:.1f}"
+        rows.append([variant, *cells, change])
+    return markdown(["variant", *data, "mean change, points"], rows)
+
+
+if __name__ == "__main__":
+    with user_errors_end_the_program():
+        main()
