@@ -28,6 +28,7 @@ _MOST_CLASSES = 10_000
 _LONGEST_NAME = 1000  # characters
 _COPIES = 4  # arrays in memory may be this many times the file, no more
 _FAR = 3  # image sizes beyond the image, from where on a coordinate is worth a note
+_TOO_FAR = 1e9  # from where on squares and sums of single precision are no longer sure to be finite
 
 # Clip names that give away the class, or the video or person, and with it the sister clips.
 _UCF101_ID = re.compile(r"v_(?P<group>(?P<name>[A-Za-z]+)_g\d{2})_c\d{2}")
@@ -221,7 +222,11 @@ def _clip(path: Path, number: int, annotation: Any, notes: _Notes) -> Clip | Non
     if not np.isfinite(lowest + highest):
         notes.drop("NaN or infinite coordinates", clip_id)
         return None
-    if flat and (far := max(-lowest, highest)) > (1 + _FAR) * max(image_size):
+    far = max(-lowest, highest)
+    if far > _TOO_FAR:
+        notes.drop("coordinates too large to compute with", clip_id)
+        return None
+    if flat and far > (1 + _FAR) * max(image_size):
         notes.add(
             f"coordinates more than {_FAR} image sizes away: kept",
             clip_id,
@@ -277,6 +282,8 @@ def _normal_floats(array: np.ndarray, dtype: np.dtype | None = None) -> np.ndarr
     if dtype is None:
         half = array.dtype.kind == "f" and array.dtype.itemsize == 2
         dtype = np.dtype(np.float16 if half else np.float32)
+    if array.dtype == dtype and array.flags.c_contiguous:
+        return array
     with np.errstate(over="ignore"):  # too large becomes infinite, which is then told
         return np.ascontiguousarray(array, dtype)
 

@@ -87,7 +87,7 @@ def make_clip(
             f"and the score after them or in `scores`"
         )
     with np.errstate(over="ignore", invalid="ignore"):  # what is too large becomes infinite
-        points = points.astype(np.float32)
+        points = points.astype(np.float32, copy=False)
     seen = np.isfinite(points).all(axis=-1)
     points = np.where(seen[..., None], points, np.float32(0))
     if scores is None:
@@ -108,7 +108,7 @@ def make_clip(
 def _numbers(value: Any, clip_id: str, what: str) -> np.ndarray:
     """An array or nested lists as an array of floats; null becomes NaN."""
     if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
-        return value if value.dtype.kind == "f" else value.astype(np.float64)
+        return value if value.dtype.kind == "f" else value.astype(np.float32)
     try:
         return np.array(value, dtype=np.float64)
     except (ValueError, TypeError, OverflowError, RecursionError):

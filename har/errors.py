@@ -3,10 +3,24 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import TracebackType
+
+_INTERRUPTED = "interrupted"
+_LONGEST_MESSAGE = 2000  # characters
 
 
 class UserError(Exception):
-    """Something the user can mend: the message names the file, clip or key and the remedy."""
+    """Something the user can mend: the message names the file, clip or key and the remedy.
+
+    Messages quote what files hold: whatever that is, the message is one printable line.
+    """
+
+    def __init__(self, message: str) -> None:
+        line = " ".join(part.strip() for part in message.splitlines())
+        if len(line) > _LONGEST_MESSAGE:
+            line = f"{line[: _LONGEST_MESSAGE - 500]} ... {line[-500:]}"
+        # ascii() writes a control character or half a surrogate as it stands in source code.
+        super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line))
 
 
 @contextmanager
@@ -18,5 +32,18 @@ def user_errors_end_the_program() -> Iterator[None]:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        print(_INTERRUPTED, file=sys.stderr)
         sys.exit(130)
+
+
+def interrupted_imports_end_the_program() -> None:
+    """Make Ctrl-C end in one line also while an entry point imports its modules, for seconds."""
+    others = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            print(_INTERRUPTED, file=sys.stderr)  # Python then ends itself, for a shell with 130
+        else:
+            others(kind, error, trace)
+
+    sys.excepthook = hook

@@ -623,6 +623,8 @@ def _cell(
     lines = [(joint, parent, colours[joint]) for joint, parent in layout.bones]
     lines += [(*pair, MIDDLE) for pair in (layout.shoulders, layout.hips)]
     for person, score in zip(points, scores, strict=True):
+        if not score.any():  # an empty slot
+            continue
         for artist in (
             LineCollection(
                 [person[[a, b]] for a, b, _ in lines],

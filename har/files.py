@@ -9,6 +9,10 @@ from typing import IO, Any
 
 from har.errors import UserError
 
+_LONGEST_ROW = 2**20  # characters
+_MOST_ROWS = 2**20
+_LONGEST_JSON = 2**24  # characters
+
 
 @contextmanager
 def write_atomically(path: str | Path, mode: str = "wb", **options: Any) -> Iterator[IO[Any]]:
@@ -50,10 +54,14 @@ def read_json(path: str | Path) -> Any:
         UserError: the file is missing or is not JSON.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        with Path(path).open(encoding="utf-8") as file:
+            text = file.read(_LONGEST_JSON + 1)
+        if len(text) > _LONGEST_JSON:
+            raise ValueError(f"more than {_LONGEST_JSON} characters")
+        return json.loads(text)
     except FileNotFoundError:
         raise UserError(f"{path} not found: run `dvc repro` to make it") from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise UserError(f"{path} is not a readable JSON file: {error}") from None
 
 
@@ -71,19 +79,36 @@ def read_csv(path: str | Path, columns: Sequence[str]) -> list[dict[str, str]]:
     Raises:
         UserError: the file is missing, is not text, or lacks one of `columns`.
     """
+    rows: list[dict[str, str]] = []
+    taken = 0  # characters of the row that is being read
+
+    def lines(file: IO[str]) -> Iterator[str]:
+        nonlocal taken
+        while line := file.readline(_LONGEST_ROW + 1):
+            taken += len(line)
+            if taken > _LONGEST_ROW or len(rows) > _MOST_ROWS:
+                raise ValueError(
+                    f"more than {_LONGEST_ROW} characters in a row or {_MOST_ROWS} rows"
+                )
+            yield line
+
     try:
         with Path(path).open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            rows = list(reader)
+            reader = csv.DictReader(lines(file), strict=True)
+            missing = [name for name in columns if name not in (reader.fieldnames or [])]
+            if missing:
+                has = reader.fieldnames
+                raise UserError(f"{path} lacks the column {missing[0]!r}; it has {has}")
+            for row in reader:
+                if None in row or None in row.values():
+                    wrong = f"row {len(rows) + 1} has too few or too many fields"
+                    raise UserError(f"{path}: {wrong}; make it anew")
+                rows.append(row)
+                taken = 0
     except FileNotFoundError:
         raise UserError(f"{path} not found: run `dvc repro` to make it") from None
     except (OSError, ValueError, csv.Error) as error:
         raise UserError(f"{path} is not a readable CSV file: {error}") from None
-    missing = [name for name in columns if name not in (reader.fieldnames or [])]
-    if missing:
-        raise UserError(f"{path} lacks the column {missing[0]!r}; it has {reader.fieldnames}")
-    if any(None in row or None in row.values() for row in rows):
-        raise UserError(f"{path} has a row with too few or too many fields; make it anew")
     return rows
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import reprlib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,10 +11,22 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from har.errors import UserError
 
+# A few hundred bytes of aliases and merges can stand for more than memory holds.
+_MOST_CHARACTERS = 2**17
+_MOST_ALIASES = 100
+_MOST_KEYS = 1000  # of one mapping
+
+_shorten = reprlib.Repr()
+_shorten.maxstring = _shorten.maxother = 80
+
 
 class _Loader(yaml.SafeLoader):
-    """YAML as DVC reads and writes it (version 1.2): 1e-05 is a number, no and on are words."""
+    """YAML as DVC reads and writes it (version 1.2): 1e-05 is a number, no and on are words.
 
+    A key that is there twice is an error, as for DVC.
+    """
+
+    aliases = 0
     yaml_implicit_resolvers = {  # noqa: RUF012 - the name and kind that PyYAML asks for
         first: [(tag, pattern) for tag, pattern in resolvers if "null" in tag or "merge" in tag]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
@@ -21,6 +34,29 @@ class _Loader(yaml.SafeLoader):
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
         return int(self.construct_scalar(node), 10)
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            self.aliases += 1
+            if self.aliases > _MOST_ALIASES:
+                raise yaml.YAMLError(f"more than {_MOST_ALIASES} aliases")
+        return super().compose_node(parent, index)
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        keys = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in keys:
+                raise yaml.MarkedYAMLError(
+                    problem=f"found the key {key.value!r} twice", problem_mark=key.start_mark
+                )
+            keys.add(key.value)
+        return node
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        super().flatten_mapping(node)
+        if len(node.value) > _MOST_KEYS:
+            raise yaml.YAMLError(f"a mapping of more than {_MOST_KEYS} keys")
 
 
 for _tag, _pattern, _first in (
@@ -36,8 +72,8 @@ _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Share = Annotated[float, Field(ge=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
-CountOrNone = Annotated[int, Field(ge=0)]  # 0 switches the setting off
+Count = Annotated[int, Field(ge=1, lt=2**31)]
+CountOrNone = Annotated[int, Field(ge=0, lt=2**31)]  # 0 switches the setting off
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -219,10 +255,14 @@ def load_yaml(path: str | Path) -> Any:
         UserError: the file is missing or not YAML.
     """
     try:
-        return parse_yaml(Path(path).read_text(encoding="utf-8"))
+        with Path(path).open(encoding="utf-8") as file:
+            text = file.read(_MOST_CHARACTERS + 1)
+        if len(text) > _MOST_CHARACTERS:
+            raise ValueError(f"more than {_MOST_CHARACTERS} characters")
+        return parse_yaml(text)
     except FileNotFoundError:
         raise UserError(f"{path} not found: run this in the project's folder") from None
-    except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
+    except Exception as error:  # tags that do not fit their value make PyYAML raise anything
         reason = " ".join(str(error).split())
         raise UserError(f"{path} is not readable YAML: {reason}") from None
 
@@ -258,8 +298,8 @@ def describe(error: ValidationError, section: type[Section] | None = None) -> st
     if first["type"] == "missing":
         return f"{key}: this key is missing{more}"
     if first["type"] == "model_type":
-        return f"{key}: must be a section of keys (it is {first['input']!r}){more}"
-    shown = "" if isinstance(first["input"], dict) else f" (it is {first['input']!r})"
+        return f"{key}: must be a section of keys (it is {_shorten.repr(first['input'])}){more}"
+    shown = "" if isinstance(first["input"], dict) else f" (it is {_shorten.repr(first['input'])})"
     return f"{key}: {first['msg'].removeprefix('Value error, ')}{shown}{more}"
 
 

@@ -7,8 +7,8 @@ here (the table of `pickletools`, protocols 0 to 5), and the machine below carri
 ones. It makes numbers, strings, lists, tuples, dictionaries and arrays of numbers, and
 has no way to call anything else. Sets come back as lists, numpy scalars as Python numbers.
 
-Memory stays within a few times the file's size: arrays are views of the bytes that were read, and
-a file may hold about one operation per 16 bytes.
+Memory stays within a few times the file's size, and near to it for a file of arrays: they are
+views of the bytes that were read. A file may hold about one operation per 16 bytes.
 """
 
 import math
@@ -35,7 +35,8 @@ _DAMAGE = (ArithmeticError, LookupError, MemoryError, TypeError, ValueError, str
 
 _ARRAY = "numpy.ndarray"
 _DTYPE = "numpy.dtype"
-
+_ENCODE = "_codecs.encode"
+_LONG_TEXT = 1000  # characters
 
 _LONG_LENGTHS = (
     pickletools.TAKEN_FROM_ARGUMENT4,
@@ -62,6 +63,17 @@ class _Name:
 
     def __init__(self, text: str) -> None:
         self.text = text
+
+
+class _Encoded:
+    """A long text on its way to `_codecs.encode`, the way of protocols 0 to 2 to write bytes.
+
+    It is encoded at once, or else the memo would keep both the text and its bytes, which is all
+    of a published file twice.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.raw = text.encode("latin1")
 
 
 class _Unbuilt:
@@ -143,6 +155,7 @@ class _Machine:
             "TUPLE1": lambda _: self._tuple(1),
             "TUPLE2": lambda _: self._tuple(2),
             "TUPLE3": lambda _: self._tuple(3),
+            "BINUNICODE": self._text,
             "DICT": self._dict,
             "APPEND": lambda _: self._extend(self._take(1)),
             "APPENDS": lambda _: self._extend(self._since_mark()),
@@ -157,8 +170,8 @@ class _Machine:
             "BUILD": self._build,
         }
         values = """INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT BINSTRING
-            SHORT_BINSTRING UNICODE SHORT_BINUNICODE BINUNICODE BINUNICODE8 SHORT_BINBYTES
-            BINBYTES BINBYTES8 BYTEARRAY8"""
+            SHORT_BINSTRING UNICODE SHORT_BINUNICODE BINUNICODE8 SHORT_BINBYTES BINBYTES BINBYTES8
+            BYTEARRAY8"""
         handlers |= dict.fromkeys(values.split(), push)
         handlers |= dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), self._put)
         handlers |= dict.fromkeys(
@@ -179,9 +192,18 @@ class _Machine:
                 long = info.arg and info.arg.n in _LONG_LENGTHS
                 code = info.code.encode("latin1")
                 table[code] = decode, bounded if long else file, self.handlers[info.name]
-        read = file.read
+        read, push, put, memo, number = (
+            file.read, self.stack.append, self._put, self.memo, int.from_bytes
+        )  # fmt: skip
+        long_get, long_put = pickle.LONG_BINGET, pickle.LONG_BINPUT
         for _ in range(allowed):
             code = read(1)
+            if code == long_get:  # half of a large file's operations are this and the next
+                push(memo[number(read(4), "little")])
+                continue
+            if code == long_put:
+                put(number(read(4), "little"))
+                continue
             if code == pickle.STOP:
                 return self.stack.pop()
             if code not in table:
@@ -207,6 +229,11 @@ class _Machine:
             "arrays of numbers, lists, tuples, dictionaries, strings and numbers are read; save "
             "it anew with these"
         )
+
+    def _text(self, text: str) -> None:
+        below = self.stack[-1] if self.stack else None
+        to_encode = type(below) is _Name and below.text == _ENCODE and len(text) > _LONG_TEXT
+        self.stack.append(_Encoded(text) if to_encode else text)
 
     def _pop(self, _: None) -> None:
         if self.marks and self.marks[-1] == len(self.stack):
@@ -325,8 +352,10 @@ class _Machine:
         return self._array((), dtype, False, raw).item()
 
     def _encode(self, text: Any, encoding: Any = None) -> bytes:
-        if type(text) is not str or encoding not in ("latin1", "latin-1"):
+        if type(text) not in (str, _Encoded) or encoding not in ("latin1", "latin-1"):
             raise self._refusal("a conversion of text")
+        if type(text) is _Encoded:
+            return text.raw
         self.encoded += len(text)
         if self.encoded > self.size:  # the same text again and again
             raise MemoryError("more text than the file has bytes")
@@ -358,7 +387,7 @@ def _two_lines(file: IO[bytes]) -> tuple[str, str]:
 _MARKERS = {_ARRAY, "builtins.list", "__builtin__.list"}
 _CALLS: dict[str, Callable[..., Any]] = {
     _DTYPE: _Machine._unbuilt_dtype,
-    "_codecs.encode": _Machine._encode,
+    _ENCODE: _Machine._encode,
     "collections.OrderedDict": _Machine._empty_dict,
     "collections.defaultdict": _Machine._empty_dict,
 }

@@ -86,7 +86,12 @@ def choose_classes(clip_set: ClipSet, classes: Sequence[str | int]) -> ClipSet:
         for name, members in clip_set.subsets.items()
         if (kept := [member for member in members if member in ids])
     }
-    return ClipSet(clips, [clip_set.classes[label] for label in chosen], subsets, clip_set.notes)
+    notes = list(clip_set.notes)
+    if not classes and (absent := set(range(len(clip_set.classes))).difference(present)):
+        number = f"{len(absent)} of {len(clip_set.classes)}"
+        first = shown(clip_set.classes[min(absent)])
+        notes.append(f"classes without a clip are left out: {number}, first {first}")
+    return ClipSet(clips, [clip_set.classes[label] for label in chosen], subsets, notes)
 
 
 def _label_of(wanted: str | int, names: Sequence[str], present: Sequence[int]) -> int:

@@ -5,16 +5,22 @@ person and frame. Features hold a fixed number of persons, one row of `x.npy` pe
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 from numpy.lib import format as npy
+from pydantic import ValidationError
 
 from har.clips import Clip
 from har.errors import UserError
 from har.files import read_csv, read_json, write_atomically, write_csv, write_json
+from har.params import Preprocess, describe
+from har.skeleton import LAYOUTS
 
 _PREPARED_COLUMNS = [
     "id",
@@ -29,6 +35,7 @@ _PREPARED_COLUMNS = [
     "official",
 ]
 _FEATURE_COLUMNS = ["id", "label", "group", "subset", "offset", "length", "height", "width"]
+_SUBSETS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
@@ -122,14 +129,22 @@ def _write_rows(path: Path, blocks: Iterable[np.ndarray], shape: tuple, dtype: n
             file.write(np.ascontiguousarray(block, dtype).data)
 
 
-def _map(path: Path) -> np.ndarray:
+def _map(path: Path, dimensions: int, *types: str) -> np.ndarray:
     try:
         # Copy on write: torch wants writable memory, and the file must not change.
-        return np.load(path, mmap_mode="c", allow_pickle=False)
+        with np.errstate(over="ignore"):
+            array = np.load(path, mmap_mode="c", allow_pickle=False)
+        if not isinstance(array, np.memmap):
+            raise ValueError("not one array")
+        if array.ndim != dimensions or array.dtype.str not in types or not array.flags.c_contiguous:
+            raise ValueError(f"an array of {array.dtype} with shape {array.shape}")
+        if array.offset + array.nbytes != path.stat().st_size:
+            raise ValueError("its size is not what its header says")
     except FileNotFoundError:
         raise UserError(f"{path} not found: run `dvc repro` to make it") from None
-    except (ValueError, OSError, EOFError) as error:
+    except Exception as error:  # numpy's reader raises anything on headers that mean nothing
         raise UserError(f"{path} is damaged ({error}): run `dvc repro` to make it anew") from None
+    return array
 
 
 def write_prepared(
@@ -149,12 +164,19 @@ def write_prepared(
     dtype = np.dtype("<f2" if half else "<f4")
     sizes = [clip.keypoints.shape[0] * clip.keypoints.shape[1] for clip in clips]
     joints, dimensions = clips[0].keypoints.shape[2:]
+    room = np.empty((max(sizes), joints, dimensions + 1), dtype)  # for one clip after the other
+
+    def block(clip: Clip, size: int) -> np.ndarray:
+        # One column at a time: np.concatenate copies 2 numbers, then 1, and takes 3 times as long.
+        rows = room[:size]
+        for column in range(dimensions):
+            rows[..., column] = clip.keypoints[..., column].reshape(size, joints)
+        rows[..., dimensions] = clip.scores.reshape(size, joints)
+        return rows
+
     _write_rows(
         folder / "keypoints.npy",
-        (
-            np.concatenate([clip.keypoints, clip.scores[..., None]], axis=-1, dtype=dtype)
-            for clip in clips
-        ),
+        map(block, clips, sizes),
         (sum(sizes), joints, dimensions + 1),
         dtype,
     )
@@ -162,7 +184,7 @@ def write_prepared(
     rows = (
         (
             clip.id, classes[clip.label], clip.label, clip.group, *clip.keypoints.shape[:2],
-            *clip.image_size, offset, " ".join(sorted(subsets[clip.id])),
+            *clip.image_size, offset, " ".join(sorted(map(_word, subsets[clip.id]))),
         )
         for clip, offset in zip(clips, offsets, strict=False)
     )  # fmt: skip
@@ -173,15 +195,20 @@ def write_prepared(
     )
 
 
+def _word(name: str) -> str:
+    """A subset's name without spaces, which part the names of a clip's subsets."""
+    return name.replace("%", "%25").replace(" ", "%20")
+
+
 def read_prepared(folder: Path) -> Prepared:
     """Open prepared clips; the frames are memory-mapped.
 
     Raises:
         UserError: a file is missing, damaged or does not fit the other.
     """
-    keypoints = _map(folder / "keypoints.npy")
+    keypoints = _map(folder / "keypoints.npy", 3, "<f2", "<f4")
     rows = read_rows(folder / "clips.csv")
-    if rows and max(r.offset + r.persons * r.frames for r in rows) > len(keypoints):
+    if rows[-1].offset + rows[-1].persons * rows[-1].frames != len(keypoints):
         raise UserError(f"{folder}/clips.csv does not fit keypoints.npy: run `dvc repro prepare`")
     return Prepared(keypoints, rows)
 
@@ -190,22 +217,68 @@ def read_rows(path: Path) -> list[Row]:
     """Read the table of prepared clips.
 
     Raises:
-        UserError: the table is missing or a line of it is wrong.
+        UserError: the table is missing, a line of it is wrong, or its lines contradict each other.
     """
     rows = []
+    offset = 0
     for line in read_csv(path, _PREPARED_COLUMNS):
         try:
             row = Row(
                 line["id"], line["class"], int(line["label"]), line["group"], int(line["persons"]),
                 int(line["frames"]), int(line["height"]), int(line["width"]), int(line["offset"]),
-                tuple(line["official"].split()),
+                tuple(map(unquote, line["official"].split())),
             )  # fmt: skip
         except ValueError as error:
             raise UserError(f"{path}: clip {line['id']!r}: {error}") from None
-        if min(row.label, row.offset) < 0 or min(row.persons, row.frames) < 1:
+        if min(row.label, row.height, row.width) < 0 or min(row.persons, row.frames) < 1:
             raise UserError(f"{path}: clip {row.id!r} has a negative number or no frame")
+        if row.offset != offset:
+            raise UserError(
+                f"{path}: clip {row.id!r} has offset {line['offset']}, but the one before it ends "
+                f"at {offset}: run `dvc repro prepare`"
+            )
+        offset += row.persons * row.frames
         rows.append(row)
+    _check_ids(path, [row.id for row in rows])
+    names = {(row.label, row.class_name) for row in rows}
+    if not all(name.isprintable() for _, name in names) or not (
+        len(names) == len({name for _, name in names}) == max(row.label for row in rows) + 1
+    ):
+        raise UserError(
+            f"{path}: labels and class names are not 0, 1, ... and one name for each: "
+            "run `dvc repro prepare`"
+        )
     return rows
+
+
+def _check_ids(path: Path, ids: Sequence[str]) -> None:
+    if not ids:
+        raise UserError(f"{path} has no clip: run `dvc repro` to make it anew")
+    name, count = Counter(ids).most_common(1)[0]
+    if count > 1:
+        raise UserError(f"{path} has clip {name!r} {count} times: run `dvc repro` to make it anew")
+    if strange := [clip for clip in ids if not clip or not clip.isprintable()]:
+        raise UserError(f"{path} has a clip named {strange[0]!r}: run `dvc repro` to make it anew")
+
+
+def read_split(path: Path) -> dict[str, str]:
+    """Read which subset each clip is in: train, val or test.
+
+    Raises:
+        UserError: the table is missing, or has a clip twice or an unknown subset.
+    """
+    lines = read_csv(path, ["id", "subset"])
+    _check_ids(path, [line["id"] for line in lines])
+    _check_subsets(path, {line["subset"] for line in lines})
+    return {line["id"]: line["subset"] for line in lines}
+
+
+def _check_subsets(path: Path, names: set[str]) -> None:
+    if strange := names.difference(_SUBSETS):
+        raise UserError(
+            f"{path} has the subset {min(strange)!r}, which is none of {', '.join(_SUBSETS)}: "
+            "run `dvc repro split`"
+        )
 
 
 def write_features(
@@ -235,14 +308,20 @@ def read_features(folder: Path) -> Features:
     Raises:
         UserError: a file is missing, damaged or does not fit the others.
     """
-    x = _map(folder / "x.npy")
-    lines = read_csv(folder / "clips.csv", _FEATURE_COLUMNS)
+    x = _map(folder / "x.npy", 4, "<f4")
+    table = folder / "clips.csv"
+    lines = read_csv(table, _FEATURE_COLUMNS)
+    _check_ids(table, [line["id"] for line in lines])
+    _check_subsets(table, {line["subset"] for line in lines})
 
     def numbers(name: str) -> np.ndarray:
         try:
-            return np.array([int(line[name]) for line in lines], dtype=np.int64)
-        except ValueError as error:
-            raise UserError(f"{folder}/clips.csv: column {name}: {error}") from None
+            found = np.array([int(line[name]) for line in lines], dtype=np.int64)
+        except (ValueError, OverflowError) as error:
+            raise UserError(f"{table}: column {name}: {error}") from None
+        if found.min() < 0:
+            raise UserError(f"{table}: column {name} has the negative number {found.min()}")
+        return found
 
     ids, groups, subsets = (
         np.array([line[name] for line in lines]) for name in ("id", "group", "subset")
@@ -252,9 +331,44 @@ def read_features(folder: Path) -> Features:
         x, numbers("offset"), numbers("length"), numbers("label"), ids, groups, subsets,
         image_sizes, read_json(folder / "settings.json"),
     )  # fmt: skip
-    if len(features) and (features.offsets + features.lengths).max() > len(x):
-        raise UserError(f"{folder}/clips.csv does not fit x.npy: run `dvc repro preprocess`")
+    persons, frames = _check_settings(folder / "settings.json", features)
+    lengths = features.lengths.tolist()  # whose sums can't overflow
+    ends = np.cumsum(np.array(lengths, dtype=object))
+    if (
+        min(lengths) < 1
+        or ends[-1] != len(x)
+        or features.offsets.tolist() != [0, *ends[:-1]]
+        or x.shape[1] != persons
+        or (frames and set(lengths) != {frames})
+    ):
+        raise UserError(f"{table} does not fit x.npy: run `dvc repro preprocess`")
     return features
+
+
+def _check_settings(path: Path, features: Features) -> tuple[int, int]:
+    """Refuse settings that do not fit their clips; persons and frames (0 for any) of a clip."""
+    settings: Any = features.settings
+    if not isinstance(settings, dict) or settings.keys() != {"layout", "classes", "preprocess"}:
+        raise UserError(f"{path} must have layout, classes, preprocess: run `dvc repro preprocess`")
+    name, classes = settings["layout"], settings["classes"]
+    layout = LAYOUTS.get(name) if isinstance(name, str) else None
+    if not layout or features.x.shape[2:] != (len(layout.joints), layout.dimensions + 1):
+        raise UserError(f"{path}: its layout does not fit x.npy: run `dvc repro preprocess`")
+    if (
+        not isinstance(classes, list)
+        or not all(isinstance(name, str) and name.isprintable() for name in classes)
+        or len(set(classes)) < len(classes)
+        or features.labels.max() >= len(classes)
+    ):
+        raise UserError(
+            f"{path}: its classes are no list of different names for all labels of clips.csv: "
+            "run `dvc repro preprocess`"
+        )
+    try:
+        preprocess = Preprocess.model_validate(settings["preprocess"])
+    except ValidationError as error:
+        raise UserError(f"{path}: preprocess: {describe(error, Preprocess)}") from None
+    return preprocess.persons, preprocess.frames
 
 
 def data_hash(folder: Path) -> str:

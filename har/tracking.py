@@ -19,7 +19,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -48,6 +48,7 @@ _SECONDS_FOR_A_NEW_DATABASE = 60
 # Otherwise MLflow shows its pages for language models.
 _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 _METRICS_AT_ONCE = 1000
+_LOOKS_AT_THE_CHAMPION = 10
 _LONGEST_PARAMETER = 6000
 # What a machine that only serves the model has to install.
 _SERVING_PACKAGES = (
@@ -130,6 +131,26 @@ def _database(uri: str) -> Path | None:
     return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:////") else None
 
 
+def _make_database(path: Path) -> None:
+    """Make an empty database; it takes its name when it is whole.
+
+    MLflow needs seconds for its tables, and a process killed in between would leave a database
+    that it refuses for ever.
+    """
+    from mlflow import MlflowClient
+
+    part = path.with_name(f"{path.name}.part")
+    journal = path.with_name(f"{path.name}.part-journal")
+    journal.unlink(missing_ok=True)
+    part.write_bytes(b"")  # also fails at once where MLflow would try for minutes
+    try:
+        MlflowClient(f"sqlite:///{part}").search_experiments(max_results=1)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+        journal.unlink(missing_ok=True)
+
+
 class _Store:
     """An open MLflow store and the experiment in it."""
 
@@ -141,6 +162,8 @@ class _Store:
 
         _silence()
         with self.lock():
+            if self.database and not (self.database.exists() and self.database.stat().st_size):
+                _make_database(self.database)
             self.check()
             self.client = MlflowClient(self.uri, os.environ.get("MLFLOW_REGISTRY_URI") or self.uri)
             self.experiment_id = self._experiment(settings.experiment)
@@ -496,7 +519,7 @@ def request_of_clip(clip: Clip) -> dict[str, Any]:
 
 
 def _register(store: _Store, name: str, result: Result, run_id: str, model_id: str) -> None:
-    """Register a model; it becomes champion unless a better one (by val) had the same data."""
+    """Register a model and let the best by val of those with the same data be champion."""
     from mlflow.exceptions import MlflowException
 
     client, model_hash = store.client, file_hash(result.checkpoint)
@@ -518,15 +541,27 @@ def _register(store: _Store, name: str, result: Result, run_id: str, model_id: s
             version = client.create_model_version(
                 name, f"models:/{model_id}", run_id, tags, model_id=model_id
             )
-    # A search leaves the aliases out.
-    number = client.get_registered_model(name).aliases.get(CHAMPION)
-    champion = next((v for v in versions if str(v.version) == str(number)), None)
-    if (
-        champion is None
-        or champion.tags.get("dvc.data_hash") != result.data.data_hash
-        or float(champion.tags["val_accuracy"]) <= result.val["accuracy"]
-    ):
-        client.set_registered_model_alias(name, CHAMPION, version.version)
+    _crown(client, name, version, result.data.data_hash)
+
+
+def _crown(client: Any, name: str, version: Any, data_hash: str) -> None:
+    """Make the best version by val on this data champion; on equal terms the later one.
+
+    On a server others register at the same moment and no lock keeps them apart: whoever writes the
+    alias looks again, so the last one to write has seen them all.
+    """
+    from mlflow.exceptions import MlflowException
+
+    for _ in range(_LOOKS_AT_THE_CHAMPION):
+        found = client.search_model_versions(f"name = '{name}'")
+        rivals = [version, *(v for v in found if v.tags.get("dvc.data_hash") == data_hash)]
+        best = max(rivals, key=lambda v: (float(v.tags["val_accuracy"]), int(v.version)))
+        # A search leaves the aliases out.
+        if str(client.get_registered_model(name).aliases.get(CHAMPION)) == str(best.version):
+            return
+        with suppress(MlflowException):  # two that give a first alias collide
+            client.set_registered_model_alias(name, CHAMPION, best.version)
+    raise RuntimeError(f"{name}@{CHAMPION} could not be set")
 
 
 def refused_request(reason: str) -> Exception:

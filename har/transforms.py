@@ -12,6 +12,9 @@ from har.skeleton import Layout
 
 # A detection further than this from where a person was last seen (in body sizes) is somebody else.
 _SAME_PERSON_WITHIN = 1.0
+# Detections of one frame that are followed, and tracks that are remembered (those unseen for
+# longest are given up): keeps time and memory in proportion to the clip, however it flickers.
+_MOST_TRACKS = 128
 
 
 def preprocess(
@@ -28,7 +31,7 @@ def preprocess(
     Returns:
         (settings.persons, T', V, C + 1) float32; T' is T unless `settings.frames` fixes it.
     """
-    poses = poses.astype(np.float32)
+    poses = poses.astype(np.float32, copy=False)
     if settings.hide_below > 0:
         poses = hide_joints(poses, settings.hide_below)
     if settings.tracking:
@@ -58,8 +61,8 @@ def track_persons(poses: np.ndarray) -> np.ndarray:
     Each frame's detections are assigned to the tracks seen so far (Hungarian method on the mean
     distance of joints seen in both, in body sizes); a detection far from every track starts a new
     one. Tracks are then ranked by how much of a body they show, for how long, how large and in
-    how early a slot, and laid into person slots: a track goes to the first slot that is empty
-    during its frames.
+    how early a slot, and laid into person slots: a track goes to the first of at most 2 M slots
+    that is empty during its frames, or is left out where there is none.
 
     Args:
         poses: (M, T, V, C + 1).
@@ -77,19 +80,24 @@ def track_persons(poses: np.ndarray) -> np.ndarray:
     assigned = _assign_tracks(poses, seen, present, sizes)  # (M, T) track of each detection
     # Detectors list the surest person first: the slot says more than the size of a bystander.
     shown = seen.sum(axis=2) * sizes * 0.5 ** np.arange(len(poses))[:, None]
-    prominence = np.zeros(assigned.max() + 1)
-    np.add.at(prominence, assigned[present], shown[present])
+    persons, frames = np.nonzero(assigned >= 0)
+    numbers = assigned[persons, frames]
+    prominence = np.zeros(numbers.max() + 1)
+    np.add.at(prominence, numbers, shown[persons, frames])
+    by_track = np.argsort(numbers, kind="stable")
+    detections = np.split(by_track, np.cumsum(np.bincount(numbers))[:-1])
     slots: list[np.ndarray] = []
     taken: list[np.ndarray] = []
     for track in np.argsort(-prominence, kind="stable"):
-        where = assigned == track
-        frames = where.any(axis=0)
-        slot = next((s for s, used in enumerate(taken) if not (used & frames).any()), len(slots))
+        who, here = persons[detections[track]], frames[detections[track]]
+        slot = next((s for s, used in enumerate(taken) if not used[here].any()), len(slots))
+        if slot == 2 * len(poses):
+            continue
         if slot == len(slots):
             slots.append(np.zeros_like(poses[0]))
-            taken.append(np.zeros_like(frames))
-        slots[slot][frames] = poses[where.argmax(axis=0)[frames], frames]
-        taken[slot] |= frames
+            taken.append(np.zeros(poses.shape[1], bool))
+        slots[slot][here] = poses[who, here]
+        taken[slot][here] = True
     return np.stack(slots)
 
 
@@ -105,14 +113,17 @@ def _body_sizes(poses: np.ndarray, seen: np.ndarray) -> np.ndarray:
 def _assign_tracks(
     poses: np.ndarray, seen: np.ndarray, present: np.ndarray, sizes: np.ndarray
 ) -> np.ndarray:
-    """The track number (M, T) of each detection, -1 where a slot is empty."""
+    """The track number (M, T) of each detection, -1 where a slot is empty or one too many."""
     assigned = np.full(present.shape, -1)
     places = poses[..., :-1]
     last_places = np.zeros((0, *places.shape[2:]), places.dtype)
     last_seen = np.zeros((0, seen.shape[2]), bool)
     last_sizes = np.zeros(0)
+    numbers = np.zeros(0, int)  # of the tracks that are remembered
+    last_frames = np.zeros(0, int)
+    begun = 0
     for frame in range(poses.shape[1]):
-        slots = np.flatnonzero(present[:, frame])
+        slots = np.flatnonzero(present[:, frame])[:_MOST_TRACKS]
         if not len(slots):
             continue
         here, visible, size = places[slots, frame], seen[slots, frame], sizes[slots, frame]
@@ -128,13 +139,21 @@ def _assign_tracks(
             matched = near[rows, columns]
             tracks[rows[matched]] = columns[matched]
         new = tracks < 0
-        tracks[new] = len(last_places) + np.arange(new.sum())
-        grown = len(last_places) + int(new.sum())
-        last_places = np.resize(last_places, (grown, *last_places.shape[1:]))
-        last_seen = np.resize(last_seen, (grown, last_seen.shape[1]))
-        last_sizes = np.resize(last_sizes, grown)
+        if count := int(new.sum()):
+            grown = len(last_places) + count
+            tracks[new] = np.arange(len(last_places), grown)
+            last_places = np.resize(last_places, (grown, *last_places.shape[1:]))
+            last_seen = np.resize(last_seen, (grown, last_seen.shape[1]))
+            last_sizes, last_frames = np.resize(last_sizes, grown), np.resize(last_frames, grown)
+            numbers = np.concatenate([numbers, np.arange(begun, begun + count)])
+            begun += count
         last_places[tracks], last_seen[tracks], last_sizes[tracks] = here, visible, size
-        assigned[slots, frame] = tracks
+        last_frames[tracks] = frame
+        assigned[slots, frame] = numbers[tracks]
+        if len(numbers) > _MOST_TRACKS:
+            kept = np.sort(np.argsort(-last_frames, kind="stable")[:_MOST_TRACKS])
+            last_places, last_seen = last_places[kept], last_seen[kept]
+            last_sizes, last_frames, numbers = last_sizes[kept], last_frames[kept], numbers[kept]
     return assigned
 
 

@@ -26,7 +26,8 @@ _KEYS = ("keypoints", "scores", "image_size")
 _SUFFIXES = (".pkl", ".pickle", ".npz", ".npy", ".json")
 _UCF101_IMAGE = (256, 340)  # height and width; one-clip pickles come from there and don't tell
 _COPIES = 4  # arrays of a pickle may be this many times the file, no more
-_MOST_BYTES = 2**30  # of one array: an hour of ten persons
+_MOST_BYTES = 2**30  # of a file and of what it unpacks to
+_MOST_NUMBERS = 2**27  # of one array: an hour of ten persons, whose numbers take 4 bytes each
 _MOST_JSON = 2**24  # bytes; nested lists can take forty times that in memory
 _LABEL_AND_ID = re.compile(r"(?P<label>\d{1,4})_(?P<id>.+)", re.ASCII)
 
@@ -109,6 +110,8 @@ def _read_file(path: Path, image_size: tuple[int, int] | None, dimensions: int) 
     if suffix in (".pkl", ".pickle"):
         return _read_pickle(path, image_size)
     try:
+        if not path.is_file():  # a pipe would be waited for
+            raise UserError(f"{path} is not a file: give the path of one clip")
         size = path.stat().st_size
         if size > (_MOST_JSON if suffix == ".json" else _MOST_BYTES):
             raise UserError(f"{path} is too large to be one clip: cut it into several files")
@@ -199,6 +202,8 @@ def _array(raw: bytes) -> np.ndarray:
     if dtype.kind not in "fiub":
         raise ValueError(f"an array of type {dtype}, not of numbers")
     numbers = np.frombuffer(raw, dtype, offset=file.tell())
+    if numbers.size > _MOST_NUMBERS:
+        raise ValueError(f"{numbers.size:,} numbers: too large to be one clip")
     return numbers.reshape(shape, order="F" if fortran else "C")
 
 

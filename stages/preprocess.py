@@ -1,10 +1,11 @@
 """Preprocess: follow persons, clean joints, fix what the recipe fixes once and for all."""
 
+import numpy as np
+
 from har.errors import UserError, user_errors_end_the_program
-from har.files import read_csv
 from har.params import load_params
 from har.skeleton import LAYOUTS, check_layout
-from har.store import read_prepared, write_features
+from har.store import Row, read_prepared, read_split, write_features
 from har.transforms import preprocess
 from stages import FEATURES, PREPARED, SPLIT
 
@@ -15,17 +16,31 @@ def main() -> None:
     settings, layout = params.preprocess, LAYOUTS[params.prepare.layout]
     prepared = read_prepared(PREPARED)
     check_layout(layout, prepared.keypoints[..., :-1], str(PREPARED))
-    subset_of = {line["id"]: line["subset"] for line in read_csv(SPLIT, ["id", "subset"])}
+    subset_of = read_split(SPLIT)
     rows = [row for row in prepared.rows if row.id in subset_of]
-    if not rows:
-        raise UserError(f"{SPLIT} names no clip of {PREPARED}/clips.csv: run `dvc repro split`")
+    if len(rows) < len(subset_of):
+        stranger = min(subset_of.keys() - {row.id for row in rows})
+        raise UserError(f"{SPLIT} names {stranger!r}, no clip of {PREPARED}: run `dvc repro split`")
+
+    def features(row: Row) -> np.ndarray:
+        size = row.height, row.width
+        if settings.scale == "image" and 0 in size:
+            raise UserError(
+                f"clip {row.id!r} has no image size, by which preprocess.scale image divides: "
+                "set preprocess.scale to trunk or none"
+            )
+        with np.errstate(over="ignore", invalid="ignore"):  # told below
+            poses = preprocess(prepared.poses(row), size, settings, layout)
+        if not np.isfinite(poses).all():
+            raise UserError(
+                f"clip {row.id!r} of {PREPARED} does not give finite numbers: is the file damaged? "
+                "run `dvc repro -f prepare`"
+            )
+        return poses
 
     write_features(
         FEATURES,
-        (
-            preprocess(prepared.poses(row), (row.height, row.width), settings, layout)
-            for row in rows
-        ),
+        map(features, rows),
         [settings.frames or row.frames for row in rows],
         rows,
         [subset_of[row.id] for row in rows],

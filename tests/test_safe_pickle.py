@@ -113,6 +113,21 @@ def test_sets_become_lists_and_numpy_scalars_numbers(tmp_path, protocol):
     assert [type(value) for value in (three, half, true)] == [int, float, bool]
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_large_arrays_are_kept_in_memory_once(tmp_path, protocol):
+    generator = np.random.default_rng(0)
+    content = [generator.integers(0, 256, 200_000, np.uint8) for _ in range(20)]
+    path = tmp_path / "clips.pkl"
+    path.write_bytes(pickle.dumps(content, protocol))
+    tracemalloc.start()
+    loaded = safe_pickle.load(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert same(loaded, content)
+    if protocol:  # protocol 0 escapes each byte
+        assert peak < 1.3 * path.stat().st_size
+
+
 def test_python_2_kept_array_bytes_in_strings(tmp_path):
     path = tmp_path / "clips.pkl"
     array = (
@@ -182,6 +197,8 @@ def test_other_names_are_refused_by_name(tmp_path, name, protocol):
 ARRAY = b"cnumpy.core.multiarray\n_reconstruct\n"
 SYSTEM = b"cposix\nsystem\n"
 TOUCH = b"X\x04\x00\x00\x00true"
+ENCODE = b"c_codecs\nencode\n"
+LONG = b"X\xd0\x07\x00\x00" + 2000 * b"a"
 RAW = {
     "INST": (b"(" + TOUCH + b"iposix\nsystem\n.", "posix.system"),
     "OBJ": (b"(" + SYSTEM + TOUCH + b"o.", "posix.system"),
@@ -215,6 +232,13 @@ RAW = {
         b"c_codecs\nencode\n(Vzz\nVrot13\ntR.",
         "conversion of text",
     ),
+    "a long text for another codec": (ENCODE + b"(" + LONG + b"Vrot13\ntR.", "conversion of text"),
+    "a long text that latin1 lacks": (
+        ENCODE + b"(X\xb8\x0b\x00\x00" + 1000 * "€".encode() + b"Vlatin1\ntR.",
+        "damaged",
+    ),
+    "a long text that is not encoded": (ENCODE + LONG + b"q\x00h\x00.", "an object of type"),
+    "a long text as a key": (ENCODE + LONG + b"q\x00}h\x00Ns.", "key is an object"),
     "objects": (b"cnumpy\ndtype\n(VO8\nI0\nI1\ntR.", "type 'O8'"),
     "void": (b"cnumpy\ndtype\n(VV99999999\nI0\nI1\ntR.", "type 'V99999999'"),
     "comma dtypes": (b"cnumpy\ndtype\n(Vf4,O\nI0\nI1\ntR.", "type 'f4,O'"),

@@ -32,7 +32,7 @@ def test_no_choice_keeps_all_classes_with_clips_in_label_order():
     chosen = sources.choose_classes(clip_set(), [])
     assert chosen.classes == ["Walk", "Run", "HandstandPushups"]
     assert [clip.label for clip in chosen.clips] == [2, 1, 2, 0]
-    assert chosen.notes == ["odd"]
+    assert chosen.notes == ["odd", "classes without a clip are left out: 1 of 4, first 'Jump'"]
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,14 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from har.clips import Clip
 from har.errors import UserError
+from har.params import load_params
 from har.store import data_hash, read_features, read_prepared, write_features, write_prepared
+
+PARAMS = Path(__file__).parents[1] / "params.yaml"
 
 
 def clips(dtype=np.float16):
@@ -43,7 +48,8 @@ def features(folder):
     poses = [prepared.poses(row)[:1] for row in prepared.rows]
     subsets = ["train", "val", "train"]
     lengths = [row.frames for row in prepared.rows]
-    settings = {"classes": ["a", "b"]}
+    preprocess = load_params(PARAMS).preprocess.model_copy(update={"persons": 1}).model_dump()
+    settings = {"layout": "coco17", "classes": ["a", "b"], "preprocess": preprocess}
     write_features(folder / "x", iter(poses), lengths, prepared.rows, subsets, 1, settings, (17, 3))
     return poses, read_features(folder / "x")
 
@@ -92,7 +98,8 @@ def test_damaged_files_are_refused(tmp_path, name, damage, complaint):
     [
         (",0,group0", ",zero,group0", "invalid literal"),
         (",1,3,256", ",-1,3,256", "negative"),
-        (",2,2,256", ",2,900,256", "does not fit"),
+        (",2,2,256", ",2,900,256", "the one before it ends at 1803"),
+        (",3,5,256", ",3,900,256", "does not fit"),
         ("offset", "ofset", "lacks the column 'offset'"),
         (",0,group0,", ",0,", "too few"),
     ],

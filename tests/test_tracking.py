@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -257,6 +258,26 @@ def test_the_champion_is_the_best_by_val_on_the_same_data(project):
     assert champion(3, 0.8) == hashes[3]
     elsewhere = replace(DATA, data_hash="other")
     assert champion(2, 0.3, data=elsewhere) == hashes[2]
+
+
+def test_two_machines_that_register_at_once_leave_the_better_champion(project, monkeypatch):
+    from mlflow import MlflowClient
+
+    set_alias = MlflowClient.set_registered_model_alias
+    worse, better = (write_model(project / f"{seed}.safetensors", seed) for seed in range(2))
+
+    def late(client, *arguments):
+        monkeypatch.setattr(MlflowClient, "set_registered_model_alias", set_alias)
+        beside = result_of(better, val={"accuracy": 0.9})
+        assert tracking.record_results(SETTINGS, [beside], project)
+        set_alias(client, *arguments)
+
+    monkeypatch.setattr(MlflowClient, "set_registered_model_alias", late)
+    monkeypatch.setattr(tracking._Store, "lock", lambda store: nullcontext())  # as on a server
+    assert tracking.record_results(SETTINGS, [result_of(worse, val={"accuracy": 0.5})], project)
+    client, _ = runs_of(project)
+    champion = client.get_model_version_by_alias(SETTINGS.registered_model, "champion")
+    assert champion.tags["dvc.model_md5"] == tracking.file_hash(better)
 
 
 def test_the_outputs_of_the_stages_are_all_it_takes(project):
