@@ -35,7 +35,8 @@ def class_probabilities(model: nn.Module, features: Features, settings: Model) -
     """
     if model.training:  # asked first: telling every layer takes a while for a single clip
         model.eval()
-    device = next(model.parameters()).device
+    # An ONNX model holds its weights elsewhere.
+    device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
     if not len(features):
         return np.empty((0, len(features.settings["classes"])), np.float32)
     frames = torch.from_numpy(features.x)

@@ -321,9 +321,11 @@ def _deal(
     """Deal groups out to subsets with the given shares; see `group_split`."""
     known, class_index = np.unique(labels, return_inverse=True)
     names, group_index = np.unique(groups, return_inverse=True)
-    table = np.zeros((len(names), len(known)))  # clips by group and class
-    np.add.at(table, (group_index, class_index), 1)
-    for label, count in zip(known, np.sum(table > 0, axis=0), strict=True):
+    # Clips by group and class; sparse, since most groups show one class of perhaps hundreds.
+    ones = np.ones(len(labels))
+    table = coo_array((ones, (group_index, class_index)), shape=(len(names), len(known))).tocsr()
+    row, column = table.nonzero()
+    for label, count in zip(known, np.bincount(column), strict=True):
         if count < len(shares):
             raise UserError(
                 f"split: {_name(label, classes)} has {count} "
@@ -333,7 +335,6 @@ def _deal(
 
     # Classes without a common group don't constrain each other.
     size = len(names) + len(known)
-    row, column = np.nonzero(table)
     edges = coo_array((np.ones(len(row)), (row, column + len(names))), shape=(size, size))
     count, component = connected_components(edges, directed=False)
     generator = np.random.default_rng(seed)
@@ -341,7 +342,7 @@ def _deal(
     for number in range(count):
         rows = np.flatnonzero(component[: len(names)] == number)
         columns = np.flatnonzero(component[len(names) :] == number)
-        part = table[np.ix_(rows, columns)]
+        part = table[rows][:, columns].toarray()
         choice[rows], counts = _best_deal(part, np.array(list(shares.values())), generator)
         empty = np.argwhere(counts == 0)
         if len(empty):

@@ -5,6 +5,7 @@ person and frame. Features hold a fixed number of persons, one row of `x.npy` pe
 """
 
 import hashlib
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -132,10 +133,8 @@ def _write_rows(path: Path, blocks: Iterable[np.ndarray], shape: tuple, dtype: n
 def _map(path: Path, dimensions: int, *types: str) -> np.ndarray:
     try:
         # Copy on write: torch wants writable memory, and the file must not change.
-        with np.errstate(over="ignore"):
-            array = np.load(path, mmap_mode="c", allow_pickle=False)
-        if not isinstance(array, np.memmap):
-            raise ValueError("not one array")
+        with warnings.catch_warnings(action="error"):
+            array = npy.open_memmap(path, mode="c")
         if array.ndim != dimensions or array.dtype.str not in types or not array.flags.c_contiguous:
             raise ValueError(f"an array of {array.dtype} with shape {array.shape}")
         if array.offset + array.nbytes != path.stat().st_size:

@@ -1,6 +1,7 @@
 """What a training that was killed leaves behind, so that the next run can go on from there."""
 
 import hashlib
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,10 @@ def save_state(path: Path, of: str, state: State) -> None:
     Raises:
         UserError: the file cannot be written.
     """
+    content = io.BytesIO()  # torch hides what a file says, such as that the disk is full
+    torch.save({"of": of, "state": state}, content)
     with write_atomically(path) as file:
-        torch.save({"of": of, "state": state}, file)
+        file.write(content.getbuffer())
 
 
 def load_state(path: Path, of: str) -> State | None:

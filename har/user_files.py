@@ -8,6 +8,7 @@ bytes are, the outcome is a clip set or a UserError, and memory stays within bou
 import io
 import json
 import re
+import warnings
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -198,7 +199,8 @@ def _array(raw: bytes) -> np.ndarray:
     """The numbers of an .npy; its bytes decide how much room there is, not its header."""
     file = io.BytesIO(raw)
     read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-    shape, fortran, dtype = read_header[npy.read_magic(file)](file)
+    with warnings.catch_warnings(action="ignore"):  # numpy remarks on headers of Python 2
+        shape, fortran, dtype = read_header[npy.read_magic(file)](file)
     if dtype.kind not in "fiub":
         raise ValueError(f"an array of type {dtype}, not of numbers")
     numbers = np.frombuffer(raw, dtype, offset=file.tell())
