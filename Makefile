@@ -8,7 +8,7 @@ export PATH := $(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help repro experiment crossval leaderboard report test test-keras check ui plots serve lock clean dvc-ready
+.PHONY: help repro experiment crossval leaderboard bench report test test-keras check ui plots serve lock clean dvc-ready
 
 help:  ## list what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{sub(/:.*/, "", $$1); printf "make %-12s %s\n", $$1, $$2}'
@@ -65,11 +65,14 @@ crossval: dvc-ready  ## cross-validate over groups: make crossval ARGS='--folds 
 leaderboard: dvc-ready  ## compare models: make leaderboard ARGS='--sources simulated --seeds 1,2,3'
 	@python -m benchmarks.leaderboard $(ARGS)
 
+bench: dvc-ready  ## measure speed against peers, ten minutes of a quiet machine: make bench ARGS='--list ucf101_clips.csv'
+	@python -m benchmarks.bench $(ARGS)
+
 serve: $(VENV)/installed  ## answer requests with the registered champion on port 5001
 	@python -m har serve
 
 lock: $(VENV)/installed  ## write requirements.lock from what is installed
-	{ sed -n '/^#/p' requirements.lock; python -m pip freeze | sed 's/+cpu//'; } > lock.part && mv lock.part requirements.lock
+	{ sed -n '/^#/p' requirements.lock; python -m pip freeze --all | sed '/^pip==/d; s/+cpu//'; } > lock.part && mv lock.part requirements.lock
 
 clean:  ## remove what stages and tests made, keep the environment and downloads
 	rm -rf data/prepared data/features data/split.csv models dvc_plots plots.html .pytest_cache .mypy_cache .ruff_cache

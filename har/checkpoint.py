@@ -64,6 +64,8 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         UserError: the file is missing, damaged, or something else.
     """
     try:
+        with open(path, "rb"):  # safetensors says of any file it may not read that there is none
+            pass
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get("har", "{}")
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

@@ -11,11 +11,11 @@ import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 import torch.distributed
-import torch.distributed.nn
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -70,11 +70,27 @@ class Devices:
         return nn.parallel.DistributedDataParallel(
             model,
             device_ids=[self.device] if self.device.type == "cuda" else None,
-            broadcast_buffers=False,
+            forward_sync_buffers=False,
         )
 
 
 ALONE = Devices(torch.device("cpu"))
+
+
+class _SumOverProcesses(torch.autograd.Function):
+    """A tensor's sum over all processes; so is its gradient."""
+
+    @staticmethod
+    def forward(context: Any, mine: Tensor) -> Tensor:
+        total = mine.clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].clone()
+        torch.distributed.all_reduce(total)
+        return total
 
 
 class SharedBatchNorm(_BatchNorm):
@@ -93,7 +109,7 @@ class SharedBatchNorm(_BatchNorm):
         axes = [0, *range(2, x.ndim)]
         count = x.new_tensor([x.numel() / x.shape[1]])
         mine = torch.cat([x.sum(axes), x.square().sum(axes), count])
-        total = torch.distributed.nn.functional.all_reduce(mine)
+        total = _SumOverProcesses.apply(mine)
         mean, square = (total[:-1] / total[-1]).chunk(2)
         variance = square - mean.square()
         with torch.no_grad():
@@ -130,67 +146,92 @@ def run_on_devices(settings: Train, work: Callable[[Devices], None]) -> None:
             f"{there} such devices: set train.accelerator to cpu, or fewer devices"
         )
     if settings.devices * settings.nodes == 1:
-        return work(Devices(torch.device(accelerator)))
+        work(Devices(torch.device(accelerator)))
+    else:
+        _run_in_processes(settings, accelerator, work)
+
+
+def _run_in_processes(settings: Train, accelerator: str, work: Callable[[Devices], None]) -> None:
     # Here, because torchrun's engine takes a while to import.
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    if settings.nodes == 1:
-        where: dict[str, Any] = {
-            "rdzv_backend": "c10d", "rdzv_endpoint": "localhost:0", "local_addr": "localhost",
-        }  # fmt: skip
-    else:
-        missing = [name for name in _NODE_VARIABLES if not os.environ.get(name)]
-        if missing or not os.environ["NODE_RANK"].isdigit():
+    with TemporaryDirectory() as folder:
+        meeting = ""
+        if settings.nodes == 1:
+            # Processes of one machine meet in a file: torch's servers listen on all interfaces,
+            # and whoever reaches one could have it unpickle what he sends.
+            os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
+            if sys.platform == "linux":
+                os.environ["GLOO_SOCKET_IFNAME"] = "lo"
+            meeting = f"file://{folder}/processes"
+            where: dict[str, Any] = {
+                "rdzv_backend": "c10d",
+                "rdzv_endpoint": f"{folder}/launcher",
+                "rdzv_configs": {"store_type": "file"},
+                "local_addr": "localhost",
+            }
+        else:
+            where = _other_nodes(settings.nodes)
+        config = LaunchConfig(
+            min_nodes=settings.nodes,
+            max_nodes=settings.nodes,
+            nproc_per_node=settings.devices,
+            run_id="har",
+            max_restarts=0,
+            signals_to_handle=",".join(number.name for number in _SIGNALS),
+            **where,
+        )
+        handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+        try:
+            elastic_launch(config, _process)(accelerator, meeting, work)
+        except ChildFailedError as error:
+            if any(found.exitcode == _USER_ERROR_STATUS for found in error.failures.values()):
+                raise SystemExit(_USER_ERROR_STATUS) from None  # the process has told why
+            rank, found = min(error.failures.items(), key=lambda item: item[1].timestamp)
+            how = found.signal_name() if found.exitcode < 0 else f"status {found.exitcode}"
             raise UserError(
-                f"train.nodes is {settings.nodes}: set NODE_RANK (0 on the node that writes), and "
-                "MASTER_ADDR and MASTER_PORT to where that one can be reached, on every node"
-            )
-        node, address, port = (os.environ[name] for name in _NODE_VARIABLES)
-        where = {
-            "rdzv_backend": "static",
-            "rdzv_endpoint": f"{address}:{port}",
-            "rdzv_configs": {"rank": int(node)},
-        }
-    config = LaunchConfig(
-        min_nodes=settings.nodes,
-        max_nodes=settings.nodes,
-        nproc_per_node=settings.devices,
-        run_id="har",
-        max_restarts=0,
-        signals_to_handle=",".join(number.name for number in _SIGNALS),
-        **where,
-    )
-    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
-    try:
-        elastic_launch(config, _process)(accelerator, work)
-    except ChildFailedError as error:
-        if any(found.exitcode == _USER_ERROR_STATUS for found in error.failures.values()):
-            raise SystemExit(_USER_ERROR_STATUS) from None  # the process has told why
-        rank, found = min(error.failures.items(), key=lambda item: item[1].timestamp)
-        how = found.signal_name() if found.exitcode < 0 else f"status {found.exitcode}"
+                f"the training process {rank} ended with {how}: all others were ended too, and "
+                "nothing was written; run it again"
+            ) from None
+        except SignalException as error:
+            if error.sigval == signal.SIGINT:
+                raise KeyboardInterrupt from None
+            raise SystemExit(128 + error.sigval) from None
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+
+def _other_nodes(nodes: int) -> dict[str, Any]:
+    """How torchrun's engine finds the other nodes."""
+    missing = [name for name in _NODE_VARIABLES if not os.environ.get(name)]
+    if missing or not os.environ["NODE_RANK"].isdigit():
         raise UserError(
-            f"the training process {rank} ended with {how}: all others were ended too, and "
-            "nothing was written; run it again"
-        ) from None
-    except SignalException as error:
-        if error.sigval == signal.SIGINT:
-            raise KeyboardInterrupt from None
-        raise SystemExit(128 + error.sigval) from None
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+            f"train.nodes is {nodes}: set NODE_RANK (0 on the node that writes), and "
+            "MASTER_ADDR and MASTER_PORT to where that one can be reached, on every node"
+        )
+    rank, address, port = (os.environ[name] for name in _NODE_VARIABLES)
+    return {
+        "rdzv_backend": "static",
+        "rdzv_endpoint": f"{address}:{port}",
+        "rdzv_configs": {"rank": int(rank)},
+    }
 
 
-def _process(accelerator: str, work: Callable[[Devices], None]) -> None:
+def _process(accelerator: str, meeting: str, work: Callable[[Devices], None]) -> None:
     """What each process runs; torchrun's engine tells it its place by the environment."""
+    rank, number = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     local_rank = int(os.environ["LOCAL_RANK"])
     device = torch.device("cuda", local_rank) if accelerator == "cuda" else torch.device("cpu")
     if accelerator == "cuda":
         torch.cuda.set_device(device)
-    torch.distributed.init_process_group("nccl" if accelerator == "cuda" else "gloo")
-    devices = Devices(device, torch.distributed.get_rank(), torch.distributed.get_world_size())
+    torch.distributed.init_process_group(
+        "nccl" if accelerator == "cuda" else "gloo",
+        init_method=meeting or "env://", rank=rank, world_size=number,
+    )  # fmt: skip
+    devices = Devices(device, rank, number)
     try:
         work(devices)
     except UserError as error:

@@ -97,7 +97,7 @@ def test_only_one_process_writes_and_logs(project):
 
 
 @pytest.mark.slow
-def test_a_dead_process_ends_the_training_and_leaves_nothing(project):
+def test_processes_listen_here_only_and_a_dead_one_ends_the_training(project):
     for stage in ("prepare", "split", "preprocess"):
         project.stage(stage)
     long = {"devices": 2, "iterations": 0, "epochs": 100000, "resume": False}
@@ -111,6 +111,9 @@ def test_a_dead_process_ends_the_training_and_leaves_nothing(project):
         if re.match(r"epoch +2 ", line):
             break
     descendants = psutil.Process(running.pid).children(recursive=True)
+    for process in (psutil.Process(running.pid), *descendants):
+        sockets = [found for found in process.net_connections("inet") if found.status == "LISTEN"]
+        assert {found.laddr.ip for found in sockets} <= {"127.0.0.1"}
     _, worker = [p for p in descendants if any("spawn_main" in word for word in p.cmdline())]
     worker.kill()
     before = time.monotonic()

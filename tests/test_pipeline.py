@@ -5,6 +5,8 @@ import json
 import pickle
 import re
 import shutil
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -83,12 +85,12 @@ def test_the_same_settings_give_the_same_bytes(repository, tmp_path):
 
 @pytest.mark.slow
 def test_queued_experiments_run_the_code_they_recorded_and_reach_mlflow(repository):
-    """Two workers, a fresh MLflow database, and code that is edited while they wait."""
+    """Four on two workers, a fresh MLflow database, and code that is edited while they wait."""
     from mlflow.tracking import MlflowClient
 
     database = repository.folder / "mlflow.db"
     database.unlink()
-    repository.dvc("exp", "run", "--queue", "-S", "model.dropout=0.1,0.3,0.6")
+    repository.dvc("exp", "run", "--queue", "-S", "model.dropout=0.1,0.2,0.3,0.6")
     script = repository.folder / "stages/train_improved.py"
     code = script.read_text()
     script.write_text("raise SystemExit('edited later')\n")
@@ -101,19 +103,19 @@ def test_queued_experiments_run_the_code_they_recorded_and_reach_mlflow(reposito
             time.sleep(1)
     finally:
         script.write_text(code)
-    assert status.count("Success") == 3, status
+    assert status.count("Success") == 4, status
     shown = json.loads(repository.dvc("exp", "show", "--json"))
     dropouts = {
         run["revs"][0]["data"]["params"]["params.yaml"]["data"]["model"]["dropout"]
         for entry in shown
         for run in entry.get("experiments") or []
     }
-    assert {0.1, 0.3, 0.6} <= dropouts
+    assert {0.1, 0.2, 0.3, 0.6} <= dropouts
     client = MlflowClient(f"sqlite:///{database}")
     (experiment,) = [e for e in client.search_experiments() if e.name == "skeleton-actions"]
     runs = client.search_runs([experiment.experiment_id])
     found = {run.data.params["model.dropout"] for run in runs if "improved" in run.info.run_name}
-    assert {"0.1", "0.3", "0.6"} <= found
+    assert {"0.1", "0.2", "0.3", "0.6"} <= found
 
 
 @pytest.mark.slow
@@ -128,6 +130,29 @@ def test_it_runs_in_an_exported_tree(repository, tmp_path):
     other.dvc("config", "--local", "core.no_scm", "true")
     other.dvc("repro")
     assert outputs(tree) == outputs(repository.folder)
+
+
+@pytest.mark.slow
+def test_a_killed_stage_goes_on_where_it_was(project):
+    project.set({"tracking": {"enabled": False}})
+    for stage in ("prepare", "split", "preprocess", "train_improved"):
+        project.stage(stage)
+    model, folder = project.folder / "models/improved.safetensors", project.folder / "models"
+    undisturbed = model.read_bytes()
+    assert not list(folder.glob("unfinished/*"))
+    model.unlink()
+    running = subprocess.Popen(
+        [sys.executable, "-m", "stages.train_improved"],
+        cwd=project.folder, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    while running.poll() is None and not list(folder.glob("unfinished/*.pt")):
+        time.sleep(0.001)
+    running.kill()
+    running.wait()
+    assert not model.exists()
+    assert "going on after epoch" in project.stage("train_improved")
+    assert model.read_bytes() == undisturbed
+    assert not list(folder.glob("unfinished/*"))
 
 
 def test_the_random_protocol_leaks_and_says_so(project):

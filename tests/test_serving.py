@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import torch
 
@@ -283,6 +284,8 @@ def test_our_server_over_a_real_connection(registered, checkpoint, tmp_path):
     server = Server(command, registered, port, log)
     try:
         check_answers(server, checkpoint)
+        sockets = psutil.Process(server.process.pid).net_connections("inet")
+        assert {found.laddr.ip for found in sockets if found.status == "LISTEN"} == {"127.0.0.1"}
         # The command that it prints works as it stands.
         (curl,) = [line for line in log.read_text().splitlines() if line.startswith("  curl")]
         answer = subprocess.run(curl, shell=True, capture_output=True, text=True).stdout

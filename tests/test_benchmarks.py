@@ -1,0 +1,61 @@
+import pickle
+
+import numpy as np
+import pytest
+
+from benchmarks import bench, peers, timing
+from benchmarks.experiments import recipe, with_overrides
+from har.params import load_params
+from har.skeleton import LAYOUTS
+from har.training import count_parameters
+from har.transforms import preprocess
+from stages.report import fill
+from tests.tiny import random_clip
+
+
+@pytest.fixture
+def setup(tmp_path, tiny_pickle):
+    overrides = (f"prepare.source={tiny_pickle}", "prepare.classes=[]", "model.width=8")
+    params = with_overrides(load_params(), overrides)
+    return bench.Setup(params, 1, tmp_path, tmp_path / "no" / "python", None)
+
+
+def test_jobs_run_in_turn_and_the_first_turn_does_not_count():
+    calls, clock = [], iter([0, 9, 9, 10, 10, 11, 11, 14, 14, 17, 17, 18])
+    jobs = {"a": lambda: calls.append("a"), "b": lambda: np.array([calls.append("b")])}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timing.time, "perf_counter", lambda: next(clock))
+        assert timing.interleaved(jobs, 2) == {"a": 2.0, "b": 2.0}
+    assert calls == ["a", "b"] * 3
+
+
+def test_a_process_costs_what_it_holds(tmp_path):
+    found = timing.cost(["python", "-c", "held = bytes(range(256)) * 400_000"], tmp_path)
+    assert 100e6 < found.peak < 200e6
+    with pytest.raises(RuntimeError, match="no such thing"):
+        timing.cost(["python", "-c", "raise SystemExit('no such thing')"], tmp_path)
+
+
+def test_the_reference_by_its_own_files_sees_what_ours_sees(tmp_path):
+    params = with_overrides(load_params(), recipe("pytorch"))
+    for frames in (40, 90):
+        clip = random_clip(frames, persons=1, frames=frames)
+        poses = np.concatenate([clip.keypoints, clip.scores[..., None]], -1)
+        ours = preprocess(poses, clip.image_size, params.preprocess, LAYOUTS["coco17"])
+        path = tmp_path / "clip.pkl"
+        path.write_bytes(pickle.dumps({"data": clip.keypoints[0]}))
+        theirs, label = peers.ClipFiles([(path, 3)])[0]
+        np.testing.assert_allclose(theirs, ours[0, ..., :2].reshape(64, 34), atol=1e-5)
+        assert label == 3
+    assert count_parameters(peers.ImprovedLSTM(5)) == 84_869
+
+
+def test_rows_of_a_measure_and_of_one_that_cannot_be_made_here(setup):
+    (row,) = bench.measure("step", setup)
+    assert 0 < float(row.found.removesuffix(" %")) < 100
+    assert row.reached == ("yes" if float(row.found.removesuffix(" %")) <= 15 else "no")
+    (missing,) = bench.measure("keras", setup)
+    assert missing.found.startswith("not measured: no TensorFlow")
+    text = bench.RESULTS.read_text(encoding="utf-8")
+    written = fill(text, {"machine": "a machine", "ratios": bench.table([row, missing])})
+    assert "\na machine\n" in written and f"| {row.what} | {row.ours} |" in written
