@@ -6,7 +6,7 @@ recipes/NAME.txt; `default` is params.yaml as it stands.
 """
 
 import argparse
-import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from benchmarks.experiments import (
     spread,
     with_overrides,
 )
+from benchmarks.timing import interleaved
 from har.errors import user_errors_end_the_program
 from har.models import build
 from har.params import Model, Params, load_params
@@ -65,25 +66,19 @@ def training_seconds(params: Params, batches: int = 40) -> float:
     """Seconds that `train.iterations` batches take, from the median speed of short trainings."""
     clips, layout = made_clips(), LAYOUTS["coco17"]
     settings = params.train.model_copy(update={"iterations": batches, "epochs": 0})
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
+
+    def job() -> None:
         train_model(clips, clips.subset(), params.model, settings, layout, 0)
-        seconds.append(time.perf_counter() - start)
-    return float(np.median(seconds)) / batches * params.train.iterations
+
+    return interleaved({"train": job}, 3)["train"] / batches * params.train.iterations
 
 
 def clips_per_second(settings: Model, repeats: int = 3) -> float:
     """Clips predicted a second in batches: 64 made clips of 160 frames, median of `repeats`."""
     clips = made_clips()
     model = build(settings, 5, LAYOUTS["coco17"])
-    class_probabilities(model, clips, settings)
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        class_probabilities(model, clips, settings)
-        seconds.append(time.perf_counter() - start)
-    return 64 / float(np.median(seconds))
+    job = partial(class_probabilities, model, clips, settings)
+    return len(clips) / interleaved({"predict": job}, repeats)["predict"]
 
 
 def main() -> None:

@@ -125,7 +125,7 @@ def _fit(
     # A least number of batches can mean hundreds of epochs of a few clips: not all are measured.
     report_every = steps // _MOST_REPORTS if settings.iterations else 1
     parallel = devices.parallel(model.to(device))
-    optimizer = _optimizer(model, settings)
+    optimizer = make_optimizer(model, settings)
     schedule = None
     if settings.schedule == "onecycle":
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.lr, steps)
@@ -274,7 +274,7 @@ def _batches(number: int, size: int, least: int, generator: torch.Generator) -> 
             yield index
 
 
-def _optimizer(model: nn.Module, settings: Train) -> torch.optim.Optimizer:
+def make_optimizer(model: nn.Module, settings: Train) -> torch.optim.Optimizer:
     """Adam with L2 on every weight, AdamW that decays matrices only, or Adam as Keras has it."""
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     if settings.optimizer == "keras_adam":

@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import save_file
 
 from har.answers import accuracy, ask
+from har.calibration import apply_temperature
 from har.checkpoint import load_checkpoint, save_checkpoint, settings_text
 from har.clips import ClipSet
 from har.errors import UserError
-from har.calibration import apply_temperature
 from har.predict import Recognizer
 from har.timeline import cut, frames_of, persons_apart, spans, windows
 from tests.tiny import KERAS, random_clip, tiny, tiny_checkpoint

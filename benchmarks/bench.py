@@ -1,0 +1,522 @@
+"""Speed against peers: ours and theirs in one run on the same data, as one table of ratios.
+
+`make bench` runs everything and writes RESULTS.md. `python -m benchmarks.bench --only keras,step`
+runs some and prints them. Figures are medians of runs in turn, ours, theirs, ours, ... after one
+that does not count. A peer that is not there is said to be missing and its rows are left open.
+"""
+
+import argparse
+import os
+import pickle
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks import peers
+from benchmarks.experiments import recipe, with_overrides
+from benchmarks.timing import cost, interleaved, interleaved_costs, machine, matrix_rate
+from har.augment import augment, training_windows
+from har.checkpoint import Checkpoint
+from har.clips import Clip
+from har.devices import Devices, run_on_devices
+from har.errors import UserError, user_errors_end_the_program
+from har.files import write_atomically
+from har.models import build
+from har.params import Model, Params, Train, load_params
+from har.predict import Recognizer
+from har.skeleton import LAYOUTS
+from har.store import Features, read_features, read_prepared
+from har.training import make_optimizer, train_model
+from stages.report import fill
+
+RESULTS = Path("benchmarks/RESULTS.md")
+COLUMNS = ["what", "ours", "against", "theirs", "found", "wanted", "reached"]
+STAGES = ("prepare", "split", "preprocess", "train_baseline", "train_improved", "evaluate")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table, all text; `reached` is empty where nothing was measured."""
+
+    what: str
+    ours: str
+    against: str
+    theirs: str
+    found: str
+    wanted: str
+    reached: str
+
+
+class NotMeasuredError(Exception):
+    """Why a comparison can't be made here."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all measures share.
+
+    Attributes:
+        params: params.yaml.
+        repeats: counted runs of each side.
+        folder: scratch space.
+        keras_python: the interpreter of TensorFlow's environment.
+        full_list: the published clips, for the full-size file; None draws them.
+    """
+
+    params: Params
+    repeats: int
+    folder: Path
+    keras_python: Path
+    full_list: Path | None
+
+
+def factor(what: str, ours: str, against: str, theirs: str, ratio: float, wanted: float) -> Row:
+    """A row about how many times as fast we are."""
+    reached = "yes" if ratio >= wanted else "no"
+    return Row(what, ours, against, theirs, f"{ratio:.2f} x", f"at least {wanted:g} x", reached)
+
+
+def limit(
+    what: str, ours: str, against: str, theirs: str, value: float, most: float, unit: str = "x"
+) -> Row:
+    """A row about a figure that must not be too high."""
+    reached = "yes" if value <= most else "no"
+    digits = 0 if unit == "%" else 2
+    found, wanted = f"{value:.{digits}f} {unit}", f"at most {most:g} {unit}"
+    return Row(what, ours, against, theirs, found, wanted, reached)
+
+
+def project(setup: Setup, name: str, params: Params) -> Path:
+    """A copy of the code with its own settings, where stages run without touching the user's."""
+    folder = setup.folder / name
+    for part in ("har", "stages"):
+        shutil.copytree(part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json")))
+    return folder
+
+
+def prepared_features(setup: Setup, name: str, params: Params) -> Path:
+    """The project's folder after the stages that come before training."""
+    folder = setup.folder / name
+    if not folder.is_dir():
+        project(setup, name, params)
+        for stage in STAGES[:3]:
+            cost(["python", "-m", f"stages.{stage}"], folder)
+    return folder
+
+
+def keras(setup: Setup) -> list[Row]:
+    """The keras reference's improved LSTM, ours against Keras on the same arrays."""
+    what = "training the keras reference's improved LSTM"
+    if not setup.keras_python.is_file():
+        raise NotMeasuredError(f"{what}: no TensorFlow (`make test-keras` sets it up)")
+    params = with_overrides(setup.params, recipe("keras"))
+    folder = prepared_features(setup, "keras", params) / "data/features"
+    train, epochs, rows = read_features(folder).subset("train"), 2, []
+    arrays = np.stack([train.clip(i)[0, ..., :-1] for i in range(len(train))])
+    arrays = arrays.reshape(len(train), params.preprocess.frames, -1)
+    for cores in sorted({1, min(2, os.cpu_count() or 1)}):
+        settings = params.train.model_copy(update={"epochs": epochs, "devices": cores})
+        ours = partial(training_seconds, folder, params.model, settings, setup.folder / "seconds")
+        with peers.keras(
+            setup.keras_python, arrays, train.labels, cores, settings.batch_size, epochs
+        ) as peer:
+            seconds = interleaved({"ours": ours, "theirs": peer.train}, setup.repeats)
+        rates = {name: len(train) * epochs / some for name, some in seconds.items()}
+        alone = cores == 1
+        rows.append(
+            factor(
+                f"{what}, {cores} core{'' if alone else 's'}",
+                f"{rates['ours']:,.0f} clips/s" + ("" if alone else " (`train.devices=2`)"),
+                f"{peer.versions}, {cores} thread{'' if alone else 's'}",
+                f"{rates['theirs']:,.0f} clips/s",
+                rates["ours"] / rates["theirs"],
+                6,
+            )
+        )
+    return rows
+
+
+def training_seconds(features: Path, model: Model, settings: Train, seconds: Path) -> float:
+    """Seconds of a training on the train part, without the start of its processes."""
+    run_on_devices(settings, partial(train_and_time, features, model, settings, seconds))
+    return float(seconds.read_text())
+
+
+def train_and_time(
+    features: Path, model: Model, settings: Train, seconds: Path, devices: Devices
+) -> None:
+    """Train as one of the processes; the first writes how long it took."""
+    torch.set_num_threads(1)
+    train, layout = read_features(features).subset("train"), LAYOUTS["coco17"]
+    nothing = train.subset()
+    once = settings.model_copy(update={"epochs": 1})
+    train_model(train, nothing, model, once, layout, 0, devices=devices)
+    start = time.perf_counter()
+    train_model(train, nothing, model, settings, layout, 0, devices=devices)
+    if devices.first:
+        seconds.write_text(str(time.perf_counter() - start))
+
+
+def pytorch(setup: Setup) -> list[Row]:
+    """The pytorch reference's epochs: files that were prepared before, to trained weights."""
+    source = f"prepare.source={setup.params.prepare.source}"
+    params = with_overrides(setup.params, (*recipe("pytorch"), source))
+    folder = prepared_features(setup, "pytorch", params)
+    prepared, features = read_prepared(folder / "data/prepared"), folder / "data/features"
+    subset_of = dict(zip(read_features(features).ids, read_features(features).subsets, strict=True))
+    files: dict[str, list[tuple[Path, int]]] = {"train": [], "val": []}
+    for row in prepared.rows:
+        path = folder / row.class_name / f"{row.class_name}_{row.id}.pkl"
+        path.parent.mkdir(exist_ok=True)
+        clip = np.asarray(prepared.poses(row)[0, ..., :-1], np.float32)
+        path.write_bytes(pickle.dumps({"data": clip}))
+        files[subset_of[row.id]].append((path, row.label))
+    epochs, workers = params.train.epochs, 2
+
+    def ours() -> None:
+        clips = read_features(features)
+        train, val = clips.subset("train"), clips.subset("val")
+        train_model(train, val, params.model, params.train, LAYOUTS["coco17"], 0)
+
+    def theirs() -> None:
+        classes = len(prepared.classes)
+        peers.train_from_pickles(files["train"], files["val"], classes, epochs, workers)
+
+    seconds = interleaved({"ours": ours, "theirs": theirs}, setup.repeats)
+    return [
+        factor(
+            f"training the pytorch reference's LSTM, an epoch of {epochs}, files to weights",
+            f"{seconds['ours'] / epochs * 1e3:,.0f} ms",
+            f"a pickle per clip, transforms per item, {workers} loader workers",
+            f"{seconds['theirs'] / epochs * 1e3:,.0f} ms",
+            seconds["theirs"] / seconds["ours"],
+            10,
+        )
+    ]
+
+
+def training(setup: Setup) -> list[Row]:
+    """The default network against other networks in the same pipeline."""
+    layout = LAYOUTS["coco17"]
+    # The slim ST-GCN++ takes a quarter of a second for a clip.
+    batches = {"default": 40, "ddnet": 40, "stgcn_slim": 8}
+    some = {
+        name: with_overrides(setup.params, () if name == "default" else recipe(name))
+        for name in batches
+    }
+    clips = read_features(prepared_features(setup, "default", setup.params) / "data/features")
+
+    def train(name: str) -> None:
+        settings = some[name].train.model_copy(update={"iterations": batches[name], "epochs": 0})
+        train_model(clips, clips.subset(), some[name].model, settings, layout, 0)
+
+    seconds = interleaved({name: lambda n=name: train(n) for name in batches}, setup.repeats)
+    peak = matrix_rate()
+    size = setup.params.train.batch_size
+    rates = {name: batches[name] * size / seconds[name] for name in batches}
+    shown = {
+        name: f"{rate:,.0f} clips/s, {share_of_peak(some[name], clips, rate, peak):.0f} % of peak"
+        for name, rate in rates.items()
+    }
+    about = "training the default network, with augmentation"
+    return [
+        factor(about, shown["default"], peer, shown[name], rates["default"] / rates[name], wanted)
+        for name, peer, wanted in (
+            ("ddnet", "DD-Net, 1.8 M", 1),
+            ("stgcn_slim", "slim ST-GCN++", 6),
+        )
+    ]
+
+
+def share_of_peak(params: Params, clips: Features, rate: float, peak: float) -> float:
+    """Per cent of the peak matrix rate that a training at `rate` clips a second uses."""
+    model, batches = training_batches(params, clips, 1)
+    counter = FlopCounterMode(display=False)
+    with counter:
+        for windows, _ in batches:
+            model(windows).sum().backward()
+    return 100 * counter.get_total_flops() / params.train.batch_size * rate / peak
+
+
+def training_batches(
+    params: Params, clips: Features, number: int
+) -> tuple[nn.Module, list[tuple[torch.Tensor, torch.Tensor]]]:
+    """An untrained network and batches of augmented windows with their labels."""
+    layout, generator = LAYOUTS["coco17"], torch.Generator().manual_seed(0)
+    frames, offsets, lengths, labels = map(
+        torch.from_numpy, (clips.x, clips.offsets, clips.lengths, clips.labels)
+    )
+    batches = []
+    for _ in range(number):
+        index = torch.randperm(len(clips), generator=generator)[: params.train.batch_size]
+        windows = training_windows(
+            frames, offsets[index], lengths[index], params.model.windows, generator
+        )
+        windows = augment(windows, layout, params.train.augmentation, generator)
+        batches.append((windows, labels[index]))
+    torch.manual_seed(0)
+    return build(params.model, len(clips.settings["classes"]), layout).train(), batches
+
+
+def step(setup: Setup) -> list[Row]:
+    """What of a training step is neither network nor optimiser: a training against its network."""
+    params, steps = setup.params, 40
+    clips = read_features(prepared_features(setup, "default", params) / "data/features")
+    settings = params.train.model_copy(update={"iterations": steps, "epochs": 0})
+    model, batches = training_batches(params, clips, steps)
+    optimizer = make_optimizer(model, settings)
+    criterion = nn.CrossEntropyLoss(label_smoothing=settings.label_smoothing)
+
+    def network() -> None:
+        for windows, labels in batches:
+            loss = torch.stack([criterion(head, labels) for head in model(windows)]).sum()
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+
+    def whole() -> None:
+        with Path(os.devnull).open("w") as nowhere:
+            train_model(
+                clips, clips.subset(), params.model, settings, LAYOUTS["coco17"], 0,
+                report=lambda entry: print(entry, file=nowhere),
+            )  # fmt: skip
+
+    seconds = interleaved({"whole": whole, "network": network}, setup.repeats)
+    return [
+        limit(
+            "share of a training step outside the network (windows, augmentation, logging)",
+            f"{seconds['whole'] / steps * 1e3:.1f} ms",
+            "its network, loss and optimiser alone",
+            f"{seconds['network'] / steps * 1e3:.1f} ms",
+            100 * (1 - seconds["network"] / seconds["whole"]),
+            15,
+            "%",
+        )
+    ]
+
+
+def untrained(params: Params) -> Recognizer:
+    """A recogniser with random weights."""
+    network = build(params.model, 5, LAYOUTS["coco17"])
+    checkpoint = Checkpoint(
+        network.state_dict(), params.model, params.preprocess, "coco17", list("abcde"), 1.0, "", {}
+    )
+    return Recognizer(checkpoint, network.eval())
+
+
+def predicting(setup: Setup) -> list[Row]:
+    """Raw keypoints to probabilities: our whole protocol, and full ST-GCN++ on one crop."""
+    folder = prepared_features(setup, "default", setup.params)
+    prepared = read_prepared(folder / "data/prepared")
+    clips = [
+        Clip(row.id, row.label, poses[..., :-1], poses[..., -1], (row.height, row.width), row.group)
+        for row in prepared.rows[:: len(prepared.rows) // 128][:128]
+        for poses in [np.asarray(prepared.poses(row), np.float32)]
+    ]
+    # As its authors have it: the first two slots as they are, and nothing is left out.
+    overrides = ("model.windows.test_windows=1", "preprocess.tracking=false")
+    theirs = with_overrides(setup.params, (*recipe("stgcn_full"), *overrides))
+    ours, full = untrained(setup.params), untrained(theirs)
+    alone = [clip_of(clip, 1) for clip in clips]
+    two = [clip_of(clip, 2) for clip in clips[:16]]
+    seconds = interleaved(
+        {
+            "one person": lambda: ours.predict_clips(alone),
+            "as they are": lambda: ours.predict_clips(clips),
+            "full": lambda: full.predict_clips(two),
+        },
+        setup.repeats,
+    )
+    rate = len(two) / seconds["full"]
+    windows = setup.params.model.windows.test_windows
+    rows = [
+        factor(
+            f"predicting, raw keypoints to probabilities, {windows} windows, {who}",
+            f"{len(clips) / seconds[key]:,.0f} clips/s",
+            "full ST-GCN++, 2 persons, 1 crop of 100 frames",
+            f"{rate:,.1f} clips/s",
+            len(clips) / seconds[key] / rate,
+            60,
+        )
+        for key, who in (
+            ("one person", "clips of one person"),
+            ("as they are", "persons followed through all slots"),
+        )
+    ]
+    typical = int(np.median([clip.keypoints.shape[1] for clip in clips]))
+    middle = min(range(len(clips)), key=lambda i: abs(clips[i].keypoints.shape[1] - typical))
+    for who, clip in (("one person", alone[middle]), ("two persons", clip_of(clips[middle], 2))):
+        one = interleaved({"one": lambda clip=clip: ours.predict(clip)}, 20 * setup.repeats)["one"]
+        what = f"one clip of {clip.keypoints.shape[1]} frames, {who}, 1 thread"
+        rows.append(limit(what, f"{one * 1e3:.2f} ms", "", "", one * 1e3, 3, "ms"))
+    return rows
+
+
+def clip_of(clip: Clip, persons: int) -> Clip:
+    """A clip with exactly so many persons: further slots are left out, missing ones repeated."""
+    slots = np.arange(persons) % len(clip.keypoints)
+    return Clip(
+        clip.id, clip.label, clip.keypoints[slots], clip.scores[slots], clip.image_size, clip.group
+    )
+
+
+def prepare(setup: Setup) -> list[Row]:
+    """`prepare` on a file as large as the published one, and plain unpickling of it."""
+    source = setup.folder / "full.pkl"
+    chosen = ["--list", str(setup.full_list.resolve())] if setup.full_list else []
+    subprocess.run(
+        [sys.executable, "-m", "benchmarks.full_size", str(source), *chosen],
+        check=True, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    overrides = (f"prepare.source={source}", "prepare.classes=[]")
+    folder = project(setup, "full", with_overrides(setup.params, overrides))
+    load = f"import pickle; pickle.load(open({str(source)!r}, 'rb'))"
+    costs = interleaved_costs(
+        {"ours": ["python", "-m", "stages.prepare"], "theirs": ["python", "-c", load]},
+        {"ours": folder, "theirs": folder},
+        min(setup.repeats, 3),
+    )
+    size = source.stat().st_size
+    source.unlink()
+    what = f"`prepare` on {size / 1e9:.2f} GB"
+    against = "`pickle.load` in a fresh process"
+    ours, theirs = costs["ours"], costs["theirs"]
+    return [
+        limit(
+            what, f"{ours.seconds:.1f} s", against, f"{theirs.seconds:.1f} s",
+            ours.seconds / theirs.seconds, 2,
+        ),
+        limit(
+            f"{what}, peak memory", f"{ours.peak / 1e9:.2f} GB", "the file's size",
+            f"{size / 1e9:.2f} GB", ours.peak / size, 1.3,
+        ),
+    ]  # fmt: skip
+
+
+def pipeline(setup: Setup) -> list[Row]:
+    """`dvc repro` in a fresh clone, then with nothing to do, and what importing costs."""
+    if not Path(".git").exists():
+        raise NotMeasuredError("the pipeline from nothing: no git repository to clone")
+    clone, empty = setup.folder / "clone", setup.folder / "empty"
+    cost(["git", "clone", "--quiet", str(Path.cwd()), str(clone)], setup.folder)
+    whole = cost(["dvc", "repro"], clone)
+    # MLflow's runs know when a training began and ended.
+    with sqlite3.connect(clone / "mlflow.db") as database:
+        query = "select sum(end_time - start_time) / 1000.0, count(*) from runs"
+        ((trained, runs),) = database.execute(query)
+    database.close()
+    if runs != 2:
+        raise NotMeasuredError(f"the pipeline from nothing: {runs} runs recorded instead of 2")
+
+    empty.mkdir()
+    cost(["git", "init", "--quiet"], empty)
+    cost(["dvc", "init", "--quiet"], empty)
+    (empty / "dvc.yaml").write_text("stages: {}\n")
+    repro, torch_only = ["dvc", "repro"], ["python", "-c", "import torch"]
+    idle = interleaved_costs(
+        {"ours": repro, "theirs": repro}, {"ours": clone, "theirs": empty}, setup.repeats
+    )
+    starts = {name: ["python", "-c", f"import stages.{name}"] for name in STAGES}
+    starts["torch"] = torch_only
+    start = interleaved_costs(starts, dict.fromkeys(starts, clone), setup.repeats)
+    slowest = max(STAGES, key=lambda name: start[name].seconds)
+    rows = [
+        limit(
+            "the default pipeline from nothing, what is no training", f"{whole.seconds:.0f} s",
+            "the sum of its training times", f"{trained:.0f} s",
+            100 * (whole.seconds / trained - 1), 30, "%",
+        ),
+        limit(
+            "`dvc repro` with nothing to do", f"{idle['ours'].seconds:.2f} s",
+            "that of an empty project", f"{idle['theirs'].seconds:.2f} s",
+            idle["ours"].seconds / idle["theirs"].seconds, 1.5,
+        ),
+    ]  # fmt: skip
+    for name in dict.fromkeys(("train_improved", slowest)):
+        rows.append(
+            limit(
+                f"start-up of a stage, `{name}`", f"{start[name].seconds:.2f} s",
+                '`python -c "import torch"`', f"{start['torch'].seconds:.2f} s",
+                start[name].seconds / start["torch"].seconds, 1.5,
+            )
+        )  # fmt: skip
+    return rows
+
+
+MEASURES: dict[str, Callable[[Setup], list[Row]]] = {
+    "keras": keras,
+    "pytorch": pytorch,
+    "training": training,
+    "predicting": predicting,
+    "step": step,
+    "prepare": prepare,
+    "pipeline": pipeline,
+}
+
+
+def measure(name: str, setup: Setup) -> list[Row]:
+    """The rows of a measure; a single one that says why, where it can't be made here."""
+    start = time.perf_counter()
+    try:
+        rows = MEASURES[name](setup)
+    except NotMeasuredError as reason:
+        what, why = str(reason).split(": ", 1)
+        rows = [Row(what, "", "", "", f"not measured: {why}", "", "")]
+    print(f"{name}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
+    return rows
+
+
+def table(rows: list[Row]) -> str:
+    """The rows in Markdown."""
+    lines = [COLUMNS, ["---"] * len(COLUMNS), *([*vars(row).values()] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def main() -> None:
+    """Measure and write the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.bench", description=__doc__)
+    parser.add_argument("--only", help=f"print some of {','.join(MEASURES)} and write nothing")
+    parser.add_argument("--repeats", type=int, default=5, help="counted runs of each; default: 5")
+    parser.add_argument("--list", type=Path, help="CSV of the published clips, for `prepare`")
+    parser.add_argument("--keras-python", type=Path, default=Path(".venv-keras/bin/python"))
+    arguments = parser.parse_args()
+    names = arguments.only.split(",") if arguments.only else list(MEASURES)
+    if unknown := [name for name in names if name not in MEASURES]:
+        raise UserError(f"--only {unknown[0]}: measures are {', '.join(MEASURES)}")
+    params = load_params()
+    torch.set_num_threads(params.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        setup = Setup(
+            params, arguments.repeats, Path(folder), arguments.keras_python, arguments.list
+        )
+        rows = [row for name in names for row in measure(name, setup)]
+    about = (
+        f"{machine()}. Threads: {params.threads} unless said. Peak matrix rate of one thread: "
+        f"{matrix_rate() / 1e9:.0f} GFLOP/s in float32, "
+        f"{matrix_rate(torch.bfloat16) / 1e9:.0f} in bfloat16. Medians of {arguments.repeats} "
+        "runs in turn."
+    )
+    print(f"{about}\n\n{table(rows)}")
+    if not arguments.only:
+        text = fill(RESULTS.read_text(encoding="utf-8"), {"machine": about, "ratios": table(rows)})
+        with write_atomically(RESULTS, "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+if __name__ == "__main__":
+    with user_errors_end_the_program():
+        main()
