@@ -24,7 +24,7 @@ import har.training
 from benchmarks.experiments import markdown, with_overrides
 from har import models, splits
 from har.annotations import read_pickle
-from har.errors import user_errors_end_the_program
+from har.errors import UserError, user_errors_end_the_program
 from har.models.persons import over_persons
 from har.models.two_stream import Stream, TwoStream
 from har.params import Params, load_params
@@ -101,7 +101,7 @@ VARIANTS: dict[str, tuple[type[TwoStream], tuple[str, ...]]] = {
               ("flip", "scale", "rotation", "noise", "hide", "limb")),
     ),
     "no mirror images": (TwoStream, ("train.augmentation.flip=0.0",)),
-    "no stretch, no rotation": (
+    "neither stretch nor rotation": (
         TwoStream, ("train.augmentation.scale=0.0", "train.augmentation.rotation=0.0"),
     ),
     "no noise": (TwoStream, ("train.augmentation.noise=0.0",)),
@@ -111,7 +111,7 @@ VARIANTS: dict[str, tuple[type[TwoStream], tuple[str, ...]]] = {
     "one test window": (TwoStream, ("model.windows.test_windows=1",)),
     "one person": (TwoStream, ("preprocess.persons=1",)),
     "learning rate 2e-3": (TwoStream, ("train.lr=0.002",)),
-    "no one-cycle schedule, 1e-3": (TwoStream, ("train.schedule=constant", "train.lr=0.001")),
+    "constant learning rate 1e-3": (TwoStream, ("train.schedule=constant", "train.lr=0.001")),
     "no label smoothing": (TwoStream, ("train.label_smoothing=0.0",)),
     "no weight decay": (TwoStream, ("train.weight_decay=0.0",)),
     "bfloat16": (TwoStream, ("train.precision=bfloat16",)),
@@ -188,6 +188,9 @@ def main() -> None:
     parser.add_argument("--variants", default=",".join(VARIANTS), help="comma-separated names")
     parser.add_argument("--rows", default="ablation.jsonl", help="file of the rows that are done")
     arguments = parser.parse_args()
+    variants = arguments.variants.split(",")
+    if unknown := [name for name in variants if name not in VARIANTS]:
+        raise UserError(f"--variants {unknown[0]}: known are {', '.join(VARIANTS)}")
     params = load_params()
     torch.set_num_threads(params.threads)
     sources = {"KTH": arguments.kth, "Penn Action": arguments.penn, "simulated": "simulated"}
@@ -198,7 +201,7 @@ def main() -> None:
     done = {(row["variant"], row["data"], row["seed"]): row["accuracy"]
             for row in map(json.loads, lines)}  # fmt: skip
     found: dict[tuple[str, bool], Features] = {}
-    for variant in arguments.variants.split(","):
+    for variant in variants:
         network, overrides = VARIANTS[variant]
         settings = with_overrides(params, (*SHORT, *overrides))
         for name, source in sources.items():
