@@ -102,8 +102,11 @@ def stage_of(dvc):
 
 
 def kill_under_dvc(copy, stage, seconds, generator, alone):
-    """Kill at a random moment the stage that DVC runs, alone or with DVC."""
-    while True:
+    """Kill at a random moment the stage that DVC runs, alone or with DVC.
+
+    DVC hears of the stage's end from $SHELL: bash becomes the stage, dash waits for it.
+    """
+    for _ in range(30):
         dvc = start(copy, "dvc", "repro", "--single-item", "--force", stage)
         while not (child := stage_of(dvc)) and dvc.poll() is None:
             time.sleep(0.01)
@@ -111,9 +114,10 @@ def kill_under_dvc(copy, stage, seconds, generator, alone):
         with suppress(psutil.NoSuchProcess, ProcessLookupError):
             child.kill() if alone else os.killpg(dvc.pid, signal.SIGKILL)
         _, errors = dvc.communicate()
-        if dvc.returncode == -signal.SIGKILL or "exited with -9" in errors:
+        if dvc.returncode == -signal.SIGKILL or re.search(r"exited with (-9|137)$", errors, re.M):
             return
         seconds *= 0.7  # it was faster than its killer: that does not count
+    raise AssertionError(f"{stage} was never killed: {errors}")
 
 
 @pytest.mark.slow
@@ -225,7 +229,7 @@ def test_ctrl_c_ends_in_one_line_and_harms_nothing(copy):
     dvc = start(copy, "dvc", "repro", "--single-item", "--force", "train_baseline")
     ours, dvcs = interrupt(dvc, dvc.stdout, "epoch")
     assert (ours, dvc.returncode) == ("interrupted", 255)
-    assert dvcs.startswith("ERROR: failed to reproduce 'train_baseline'") and "130" in dvcs
+    assert re.match("ERROR: failed to reproduce 'train_baseline'.* exited with (130|-2)$", dvcs)
     forget(copy, "train_baseline")
     copy.dvc("repro")
     check_it_is_as_before(copy, before)
