@@ -4,8 +4,6 @@ Apart from har.metrics, because the train stages and `predict` need no more than
 """
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
 
 LOWEST_LOG_ODDS = -100.0  # keeps the loss finite where a probability is 0
 TEMPERATURES = (0.1, 10.0)  # a few val clips, all right, would ask for a temperature of 0
@@ -23,6 +21,10 @@ def fit_temperature(labels: np.ndarray, logits: np.ndarray) -> float:
 
     Source: Guo et al., On Calibration of Modern Neural Networks, ICML 2017.
     """
+    # All stages read this module, the train stages alone need scipy, when they end.
+    from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax
+
     logits = _finite(logits)
     rows = np.arange(len(labels))
 
@@ -37,7 +39,8 @@ def fit_temperature(labels: np.ndarray, logits: np.ndarray) -> float:
 
 def apply_temperature(logits: np.ndarray, temperature: float) -> np.ndarray:
     """Probabilities (N, K) of logits or log-probabilities (N, K) at a temperature."""
-    return softmax(_finite(logits) / temperature, axis=1)
+    weights = np.exp(_finite(logits) / temperature)
+    return weights / weights.sum(axis=1, keepdims=True)
 
 
 def _finite(logits: np.ndarray) -> np.ndarray:

@@ -6,19 +6,16 @@ independent clips, stands beside it: it is the one to read where all clips are r
 wrong, and a bootstrap has nothing to vary.
 
 Throughout: labels (N,) int, probabilities (N, K) with rows that sum to 1, groups (N,) str.
+
+The counting is done here, and compared with scikit-learn's and scipy's in the tests: to import
+those takes as long as to import torch.
 """
 
+import math
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import numpy as np
-from scipy.stats import binomtest
-from sklearn.metrics import (
-    confusion_matrix,
-    f1_score,
-    log_loss,
-    precision_recall_fscore_support,
-    recall_score,
-)
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
@@ -55,7 +52,8 @@ def evaluate(
     probabilities = _normalised(probabilities)
     predicted = probabilities.argmax(axis=1)
     correct = int(np.sum(predicted == labels))
-    wilson = binomtest(correct, len(labels)).proportion_ci(CONFIDENCE, method="wilson")
+    wilson_low, wilson_high = _wilson(correct, len(labels))
+    _, recall, _, support = _by_class(confusion(labels, probabilities))
     weights = _resampled_groups(groups, resamples, seed)
     drawn = _accuracy_and_macro_f1(labels, predicted, groups, probabilities.shape[1], weights)
     accuracy_interval, f1_interval = _percentiles(drawn, bounds=(0.0, 1.0), groups=weights.shape[1])
@@ -64,11 +62,9 @@ def evaluate(
         "accuracy": correct / len(labels),
         "accuracy_low": accuracy_interval[0],
         "accuracy_high": accuracy_interval[1],
-        "wilson_low": float(wilson.low),
-        "wilson_high": float(wilson.high),
-        "balanced_accuracy": float(
-            recall_score(labels, predicted, labels=np.unique(labels), average="macro")
-        ),
+        "wilson_low": wilson_low,
+        "wilson_high": wilson_high,
+        "balanced_accuracy": float(recall[support > 0].mean()),
         "macro_f1": macro_f1(labels, predicted),
         "macro_f1_low": f1_interval[0],
         "macro_f1_high": f1_interval[1],
@@ -77,7 +73,7 @@ def evaluate(
             for k in top_k
             if k < probabilities.shape[1]
         },
-        "log_loss": float(log_loss(labels, probabilities, labels=_all(probabilities))),
+        "log_loss": _log_loss(labels, probabilities),
         "calibration_error": calibration_error(labels, probabilities),
         "clips": len(labels),
         "groups": weights.shape[1],
@@ -86,7 +82,9 @@ def evaluate(
 
 def macro_f1(labels: np.ndarray, predicted: np.ndarray) -> float:
     """Mean F1 of the classes that occur or are predicted."""
-    return float(f1_score(labels, predicted, average="macro", zero_division=0))
+    concerned = np.bincount(np.concatenate([labels, predicted]))
+    right = np.bincount(labels[labels == predicted], minlength=len(concerned))
+    return float((2 * right[concerned > 0] / concerned[concerned > 0]).mean())
 
 
 def per_class(
@@ -96,9 +94,7 @@ def per_class(
 
     A class that is never predicted has precision 0, one that does not occur has recall 0.
     """
-    precision, recall, f1, support = precision_recall_fscore_support(
-        labels, np.argmax(probabilities, axis=1), labels=range(len(classes)), zero_division=0
-    )
+    precision, recall, f1, support = _by_class(confusion(labels, probabilities))
     return {
         name: {
             "precision": float(precision[k]),
@@ -112,8 +108,9 @@ def per_class(
 
 def confusion(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """Clips (K, K) by true class (row) and predicted class (column), all classes present."""
-    predicted = np.argmax(probabilities, axis=1)
-    return confusion_matrix(labels, predicted, labels=_all(probabilities))
+    classes = probabilities.shape[1]
+    cells = np.asarray(labels) * classes + np.argmax(probabilities, axis=1)
+    return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
 
 
 def compare(
@@ -145,7 +142,6 @@ def compare(
     first, second = np.argmax(baseline, axis=1), np.argmax(improved, axis=1)
     only_first = int(np.sum((first == labels) & (second != labels)))
     only_second = int(np.sum((first != labels) & (second == labels)))
-    disagreements = only_first + only_second
     weights = _resampled_groups(groups, resamples, seed)
     count = baseline.shape[1]
     drawn = _accuracy_and_macro_f1(labels, second, groups, count, weights)
@@ -157,7 +153,7 @@ def compare(
         "accuracy": (only_second - only_first) / len(labels),
         "accuracy_low": accuracy_interval[0],
         "accuracy_high": accuracy_interval[1],
-        "p_value": float(binomtest(only_second, disagreements).pvalue) if disagreements else 1.0,
+        "p_value": _mcnemar(only_first, only_second),
         "macro_f1": macro_f1(labels, second) - macro_f1(labels, first),
         "macro_f1_low": f1_interval[0],
         "macro_f1_high": f1_interval[1],
@@ -230,8 +226,41 @@ def _normalised(probabilities: np.ndarray) -> np.ndarray:
     return probabilities / probabilities.sum(axis=1, keepdims=True)
 
 
-def _all(probabilities: np.ndarray) -> range:
-    return range(probabilities.shape[1])
+def _log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Mean negative logarithm of the true class's probability, which counts as 2e-16 at least."""
+    chosen = probabilities[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(chosen, np.finfo(np.float64).eps)).mean())
+
+
+def _by_class(table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Precision, recall, F1 and support (K,) of a confusion table (K, K); 0 where undefined."""
+    hits, support, guessed = table.diagonal(), table.sum(axis=1), table.sum(axis=0)
+
+    def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+        return np.divide(part, whole, out=np.zeros(len(table)), where=whole > 0)
+
+    return (
+        share(hits, guessed), share(hits, support), share(2 * hits, support + guessed), support,
+    )  # fmt: skip
+
+
+def _wilson(correct: int, clips: int) -> tuple[float, float]:
+    """Wilson's score interval of a share.
+
+    Source: Wilson, Probable inference, the law of succession, and statistical inference, 1927.
+    """
+    z2, share = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) ** 2, correct / clips
+    middle = share + z2 / (2 * clips)
+    half = math.sqrt(z2 * (share * (1 - share) + z2 / (4 * clips)) / clips)
+    low, high = (middle - half) / (1 + z2 / clips), (middle + half) / (1 + z2 / clips)
+    return max(low, 0.0), min(high, 1.0)
+
+
+def _mcnemar(only_first: int, only_second: int) -> float:
+    """Two-sided p-value of a fair coin that fell so one-sidedly; 1 without a throw."""
+    throws = only_first + only_second
+    tail = sum(math.comb(throws, heads) for heads in range(min(only_first, only_second) + 1))
+    return min(1.0, 2 * tail / 2**throws)
 
 
 def _resampled_groups(groups: Sequence[str] | np.ndarray, resamples: int, seed: int) -> np.ndarray:

@@ -14,6 +14,7 @@ from har.augment import augment, training_windows
 from har.devices import ALONE, Devices
 from har.errors import UserError
 from har.keras import KerasAdam
+from har.metrics import macro_f1
 from har.models import build
 from har.params import Model, Train
 from har.predict import class_probabilities, whole_clips
@@ -241,11 +242,8 @@ def _set_random_state(device: torch.device, state: Tensor) -> None:
 
 
 def _figures(labels: np.ndarray, guessed: np.ndarray) -> dict[str, float]:
-    """Accuracy and macro-F1; scikit-learn's take as long to import as torch does."""
-    concerned = np.bincount(np.concatenate([labels, guessed]))
-    right = np.bincount(labels[labels == guessed], minlength=len(concerned))
-    f1 = 2 * right[concerned > 0] / concerned[concerned > 0]
-    return {"accuracy": float((labels == guessed).mean()), "macro_f1": float(f1.mean())}
+    accuracy = float((labels == guessed).mean())
+    return {"accuracy": accuracy, "macro_f1": macro_f1(labels, guessed)}
 
 
 def _val_figures(

@@ -5,7 +5,6 @@ coordinates followed by the score. A missing joint is all zeros.
 """
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from har.params import Preprocess
 from har.skeleton import Layout
@@ -114,6 +113,9 @@ def _assign_tracks(
     poses: np.ndarray, seen: np.ndarray, present: np.ndarray, sizes: np.ndarray
 ) -> np.ndarray:
     """The track number (M, T) of each detection, -1 where a slot is empty or one too many."""
+    # Imported where needed: the train stages read this module, and scipy's optimisers take a while.
+    from scipy.optimize import linear_sum_assignment
+
     assigned = np.full(present.shape, -1)
     places = poses[..., :-1]
     last_places = np.zeros((0, *places.shape[2:]), places.dtype)

@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 
-from har import dvc_plots, figures, metrics, tracking
+from har import dvc_plots, metrics, tracking
 from har.calibration import apply_temperature
 from har.checkpoint import load_checkpoint
 from har.errors import UserError, user_errors_end_the_program
@@ -18,8 +17,7 @@ from har.skeleton import LAYOUTS
 from har.store import Features, Prepared, data_hash, read_features, read_prepared
 from har.training import HISTORY_COLUMNS, count_parameters
 from stages import FEATURES, METRICS, MODELS, PLOTS, PREDICTIONS, PREPARED
-from stages.split import audit_line
-from stages.summary import table
+from stages.summary import audit_line, table
 
 NAMES = ("baseline", "improved")
 
@@ -131,6 +129,8 @@ def write_plots(
     histories: dict[str, list[dict[str, str]]], classes: list[str],
 ) -> None:  # fmt: skip
     """Write the tables that DVC draws and the pictures."""
+    from har import figures  # Matplotlib takes a while, and whatever is wrong is told before
+
     labels, layout = held_out.labels, LAYOUTS[held_out.settings["layout"]]
     rows = {row.id: row for row in prepared.rows}
 
@@ -155,37 +155,35 @@ def write_plots(
         dvc_plots.reliability_rows(calibration),
         dvc_plots.RELIABILITY_COLUMNS,
     )
+    pictures = {}
     for name in NAMES:
         confusion = metrics.confusion(labels, calibrated[name])
         confusion_rows = dvc_plots.confusion_rows(confusion, classes)
         columns = dvc_plots.CONFUSION_COLUMNS
         write_csv(PLOTS / f"confusion_{name}.csv", confusion_rows, columns)
         write_csv(PLOTS / f"history_{name}.csv", histories[name], HISTORY_COLUMNS)
-        write_png(f"confusion_{name}", figures.confusion_matrix(confusion, classes, name))
+        pictures[f"confusion_{name}"] = figures.confusion_matrix(confusion, classes, name)
     curves = {
         name: {key: [float(row[key]) for row in history] for key in HISTORY_COLUMNS}
         for name, history in histories.items()
     }
-    write_png("curves", figures.training_curves(curves))
-    write_png("per_class", figures.per_class_f1(per_class))
-    write_png("reliability", figures.reliability(calibration))
+    pictures["curves"] = figures.training_curves(curves)
+    pictures["per_class"] = figures.per_class_f1(per_class)
+    pictures["reliability"] = figures.reliability(calibration)
 
     improved = calibrated["improved"]
     # The first held-out clip of each class: one that nobody picked.
     first = np.array([np.flatnonzero(labels == label)[0] for label in np.unique(labels)])
-    write_png(
-        "examples", figures.predicted_examples(samples(first), improved[first], classes, layout)
-    )
     worst = figures.worst_mistakes(labels, improved)
-    write_png(
-        "mistakes", figures.mistakes_gallery(samples(worst), improved[worst], classes, layout)
+    pictures["examples"] = figures.predicted_examples(
+        samples(first), improved[first], classes, layout
     )
-
-
-def write_png(name: str, figure: Figure) -> None:
-    """Write a figure to plots/."""
-    with write_atomically(PLOTS / f"{name}.png") as file:
-        file.write(figures.png(figure))
+    pictures["mistakes"] = figures.mistakes_gallery(
+        samples(worst), improved[worst], classes, layout
+    )
+    for name, figure in pictures.items():
+        with write_atomically(PLOTS / f"{name}.png") as file:
+            file.write(figures.png(figure))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """Split: train, val and test clips by the chosen protocol, and the audit of what leaks."""
 
-from typing import Any
-
 import numpy as np
 
 from har import splits
@@ -10,6 +8,7 @@ from har.files import write_csv, write_json
 from har.params import Split, load_params
 from har.store import Row, read_rows
 from stages import METRICS, PREPARED, SPLIT
+from stages.summary import audit_line
 
 
 def choose_subsets(rows: list[Row], settings: Split) -> tuple[np.ndarray, str]:
@@ -66,20 +65,6 @@ def main() -> None:
         print(f"{part}: {here.sum()} clips, {len(set(groups[here]))} groups", end="")
         print(f", {len(set(labels[here]))} of {len(set(labels))} classes")
     print(audit_line(audit))
-
-
-def audit_line(audit: dict[str, Any]) -> str:
-    """What the leak audit found, as a sentence."""
-    if not audit["groups_known"]:
-        return "leak audit: no groups are known, so no leak can be seen"
-    found = [
-        f"{audit[part]['leaking']} of {audit[part]['clips']} {part} clips"
-        for part in ("val", "test")
-        if audit[part]["clips"]
-    ]
-    line = f"leak audit: {' and '.join(found)} have a sister clip in training"
-    leaks = any(audit[part]["leaking"] for part in ("val", "test"))
-    return line + (": THE FIGURES WILL BE TOO HIGH" if leaks else "")
 
 
 if __name__ == "__main__":

@@ -40,6 +40,20 @@ def table(evaluation: dict[str, Any], subset: str) -> str:
     return "\n".join(lines)
 
 
+def audit_line(audit: dict[str, Any]) -> str:
+    """What the leak audit found, as a sentence."""
+    if not audit["groups_known"]:
+        return "leak audit: no groups are known, so no leak can be seen"
+    found = [
+        f"{audit[part]['leaking']} of {audit[part]['clips']} {part} clips"
+        for part in ("val", "test")
+        if audit[part]["clips"]
+    ]
+    line = f"leak audit: {' and '.join(found)} have a sister clip in training"
+    leaks = any(audit[part]["leaking"] for part in ("val", "test"))
+    return line + (": THE FIGURES WILL BE TOO HIGH" if leaks else "")
+
+
 def main() -> None:
     """Print the table of the last run and the next commands."""
     params = load_params()

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.stats import binomtest
+from sklearn import metrics as sklearn_metrics
 
 from har import metrics
 from har.calibration import apply_temperature, fit_temperature
@@ -60,6 +62,39 @@ def test_published_figures_come_out():
     assert lipstick == pytest.approx(
         {"precision": 18 / 24, "recall": 18 / 22, "f1": 2 * 18 / (24 + 22), "support": 22}
     )
+
+
+@pytest.mark.parametrize("classes", [2, 5, 30])  # of 30 not all occur
+def test_counts_and_intervals_are_scikit_learns_and_scipys(classes):
+    labels, probabilities, groups = made_up(40, classes, seed=classes)
+    predicted, every = probabilities.argmax(1), range(classes)
+    found = metrics.evaluate(labels, probabilities, groups)
+    expected = {
+        "accuracy": sklearn_metrics.accuracy_score(labels, predicted),
+        "balanced_accuracy": sklearn_metrics.recall_score(
+            labels, predicted, labels=np.unique(labels), average="macro"
+        ),
+        "macro_f1": sklearn_metrics.f1_score(labels, predicted, average="macro"),
+        "log_loss": sklearn_metrics.log_loss(labels, probabilities, labels=every),
+    }
+    assert {name: found[name] for name in expected} == pytest.approx(expected)
+    table = sklearn_metrics.confusion_matrix(labels, predicted, labels=every)
+    np.testing.assert_array_equal(metrics.confusion(labels, probabilities), table)
+    rows = metrics.per_class(labels, probabilities, [str(k) for k in every])
+    columns = sklearn_metrics.precision_recall_fscore_support(
+        labels, predicted, labels=every, zero_division=0
+    )
+    np.testing.assert_allclose([[*row.values()] for row in rows.values()], np.transpose(columns))
+
+    for correct in (0, 1, 20, 40):
+        guessed = np.where(np.arange(40) < correct, labels, (labels + 1) % classes)
+        found = metrics.evaluate(labels, one_hot(guessed, classes), groups)
+        interval = binomtest(correct, 40).proportion_ci(0.95, method="wilson")
+        assert (found["wilson_low"], found["wilson_high"]) == pytest.approx(interval, abs=1e-12)
+        found = metrics.compare(labels, one_hot(guessed, classes), probabilities, groups)
+        first, second = found["only_baseline"], found["only_improved"]
+        p_value = binomtest(second, first + second).pvalue if first + second else 1
+        assert found["p_value"] == pytest.approx(p_value)
 
 
 def test_wilson_of_the_keras_reference():
