@@ -4,6 +4,9 @@ All functions take and give `poses`, an array (M, T, V, C + 1): persons, frames,
 coordinates followed by the score. A missing joint is all zeros.
 """
 
+from itertools import pairwise
+from typing import Any, NamedTuple
+
 import numpy as np
 
 from har.params import Preprocess
@@ -14,6 +17,9 @@ _SAME_PERSON_WITHIN = 1.0
 # Detections of one frame that are followed, and tracks that are remembered (those unseen for
 # longest are given up): keeps time and memory in proportion to the clip, however it flickers.
 _MOST_TRACKS = 128
+# Whose distances are computed in one go; fewer frames where there are many slots.
+_FRAMES_AT_ONCE = 64
+_PAIRS_AT_ONCE = 8192
 
 
 def preprocess(
@@ -109,54 +115,112 @@ def _body_sizes(poses: np.ndarray, seen: np.ndarray) -> np.ndarray:
     return np.maximum(np.sqrt((offsets**2).sum(axis=(2, 3)) / count[..., 0]), 1e-3)
 
 
+class _Seen(NamedTuple):
+    """Detections: places (..., D, V, C), which joints are seen (..., D, V), body sizes (..., D)."""
+
+    places: np.ndarray
+    joints: np.ndarray
+    sizes: np.ndarray
+
+    def at(self, index: Any) -> "_Seen":
+        """Some of them."""
+        return _Seen(*(part[index] for part in self))
+
+
+def _costs(some: _Seen, others: _Seen) -> np.ndarray:
+    """Mean distance (..., D, K) of the joints seen in both, in body sizes; infinite without any."""
+    gaps = some.places[..., :, None, :, :] - others.places[..., None, :, :, :]
+    shared = some.joints[..., :, None, :] & others.joints[..., None, :, :]
+    distances = np.sqrt(np.einsum("...c,...c->...", gaps, gaps))
+    number = shared.sum(-1)
+    size = np.maximum(some.sizes[..., :, None], others.sizes[..., None, :])
+    mean = np.einsum("...v,...v->...", distances, shared) / np.maximum(number, 1) / size
+    return np.where(number > 0, mean, np.inf)
+
+
 def _assign_tracks(
     poses: np.ndarray, seen: np.ndarray, present: np.ndarray, sizes: np.ndarray
 ) -> np.ndarray:
-    """The track number (M, T) of each detection, -1 where a slot is empty or one too many."""
+    """The track number (M, T) of each detection, -1 where a slot is empty or one too many.
+
+    Frames that leave no choice are assigned without the Hungarian method, many at a time: those
+    in which every detection is nearest to another one of the frame before.
+    """
     # Imported where needed: the train stages read this module, and scipy's optimisers take a while.
     from scipy.optimize import linear_sum_assignment
 
     assigned = np.full(present.shape, -1)
-    places = poses[..., :-1]
-    last_places = np.zeros((0, *places.shape[2:]), places.dtype)
-    last_seen = np.zeros((0, seen.shape[2]), bool)
-    last_sizes = np.zeros(0)
-    numbers = np.zeros(0, int)  # of the tracks that are remembered
-    last_frames = np.zeros(0, int)
+    by_frame = _Seen(poses[..., :-1].swapaxes(0, 1), seen.swapaxes(0, 1), sizes.T)
+    last = by_frame.at((0, slice(0)))  # sightings of the tracks that are remembered, none yet,
+    last_frames, numbers = np.zeros(0, int), np.zeros(0, int)  # and which they are
     begun = 0
-    for frame in range(poses.shape[1]):
-        slots = np.flatnonzero(present[:, frame])[:_MOST_TRACKS]
+    changes = np.flatnonzero((present[:, 1:] != present[:, :-1]).any(axis=0)) + 1
+    at_once = min(_FRAMES_AT_ONCE, max(_PAIRS_AT_ONCE // len(poses) ** 2, 1))
+    bounds = {*range(0, poses.shape[1], at_once), *changes.tolist(), poses.shape[1]}
+    for start, end in pairwise(sorted(bounds)):
+        slots = np.flatnonzero(present[:, start])[:_MOST_TRACKS]
         if not len(slots):
             continue
-        here, visible, size = places[slots, frame], seen[slots, frame], sizes[slots, frame]
-        tracks = np.full(len(slots), -1)
-        if len(last_places):
-            shared = visible[:, None] & last_seen[None]  # (detections, tracks, V)
-            distance = np.linalg.norm(here[:, None] - last_places[None], axis=-1)
-            cost = (distance * shared).sum(-1) / np.maximum(shared.sum(-1), 1)
-            cost /= np.maximum(size[:, None], last_sizes[None])
-            cost[~shared.any(-1)] = np.inf
-            near = cost <= _SAME_PERSON_WITHIN
-            rows, columns = linear_sum_assignment(np.where(near, cost, 1e6))
-            matched = near[rows, columns]
-            tracks[rows[matched]] = columns[matched]
-        new = tracks < 0
-        if count := int(new.sum()):
-            grown = len(last_places) + count
-            tracks[new] = np.arange(len(last_places), grown)
-            last_places = np.resize(last_places, (grown, *last_places.shape[1:]))
-            last_seen = np.resize(last_seen, (grown, last_seen.shape[1]))
-            last_sizes, last_frames = np.resize(last_sizes, grown), np.resize(last_frames, grown)
-            numbers = np.concatenate([numbers, np.arange(begun, begun + count)])
-            begun += count
-        last_places[tracks], last_seen[tracks], last_sizes[tracks] = here, visible, size
-        last_frames[tracks] = frame
-        assigned[slots, frame] = numbers[tracks]
-        if len(numbers) > _MOST_TRACKS:
-            kept = np.sort(np.argsort(-last_frames, kind="stable")[:_MOST_TRACKS])
-            last_places, last_seen = last_places[kept], last_seen[kept]
-            last_sizes, last_frames, numbers = last_sizes[kept], last_frames[kept], numbers[kept]
+        stretch = by_frame.at((slice(start, end), slots))
+        clear, nearest, nearest_cost = _clear_successors(stretch)
+        frame = 0
+        while frame < end - start:
+            here = stretch.at(frame)
+            tracks = np.full(len(slots), -1)
+            if len(numbers):
+                cost = _costs(here, last)
+                near = cost <= _SAME_PERSON_WITHIN
+                rows, columns = linear_sum_assignment(np.where(near, cost, 1e6))
+                matched = near[rows, columns]
+                tracks[rows[matched]] = columns[matched]
+            new = np.flatnonzero(tracks < 0)
+            if len(new):
+                tracks[new] = np.arange(len(numbers), len(numbers) + len(new))
+                last = _Seen(*map(np.concatenate, zip(last, here.at(new), strict=True)))
+                numbers = np.append(numbers, np.arange(begun, begun + len(new)))
+                last_frames = np.append(last_frames, np.zeros(len(new), int))
+                begun += len(new)
+            last_frames[tracks] = start + frame
+            if len(numbers) > _MOST_TRACKS:
+                kept = np.sort(np.argsort(-last_frames, kind="stable")[:_MOST_TRACKS])
+                last, last_frames, numbers = last.at(kept), last_frames[kept], numbers[kept]
+                tracks = np.searchsorted(kept, tracks)
+
+            run = _leading(clear[frame:])
+            lost = np.delete(np.arange(len(numbers)), tracks)
+            if run and len(lost):  # somebody who was lost may come back
+                others = _costs(stretch.at(slice(frame + 1, frame + 1 + run)), last.at(lost))
+                run = _leading((others.min(-1) > nearest_cost[frame : frame + run]).all(-1))
+            followed = [tracks]
+            for number in range(frame, frame + run):
+                followed.append(followed[-1][nearest[number]])
+            assigned[slots, start + frame : start + frame + run + 1] = numbers[followed].T
+            frame += run
+            tracks = followed[-1]
+            for part, now in zip(last, stretch.at(frame), strict=True):
+                part[tracks] = now
+            last_frames[tracks] = start + frame
+            frame += 1
     return assigned
+
+
+def _clear_successors(stretch: _Seen) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Whether each frame but the first of (F, D) detections follows from the one before.
+
+    Returns:
+        clear (F-1,): every detection is nearest to one of the frame before, each to another;
+        nearest (F-1, D): to which; cost (F-1, D): how near.
+    """
+    costs = _costs(stretch.at(slice(1, None)), stretch.at(slice(None, -1)))
+    nearest, cost = costs.argmin(-1), costs.min(-1)
+    each_another = np.sort(nearest, axis=-1) == np.arange(costs.shape[-1])
+    clear = (cost <= _SAME_PERSON_WITHIN) & each_another & ((costs == cost[..., None]).sum(-1) == 1)
+    return clear.all(axis=-1), nearest, cost
+
+
+def _leading(true: np.ndarray) -> int:
+    """How many are true before the first that is not."""
+    return len(true) if true.all() else int(true.argmin())
 
 
 def fix_length(poses: np.ndarray, frames: int, fill: str) -> np.ndarray:

@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
+from scipy.optimize import linear_sum_assignment
 
 from har.params import Preprocess
 from har.skeleton import LAYOUTS
 from har.transforms import (
+    _assign_tracks,
+    _body_sizes,
     divide_by_scale,
     fix_length,
     hide_joints,
@@ -73,6 +76,62 @@ def test_who_comes_when_another_has_left_shares_the_slot():
     clip = np.stack([first + later, np.zeros_like(first)])
     clip[1, 2] = person(280, 20, 6, size=5)[2]
     assert np.array_equal(track_persons(clip)[0], first + later)
+
+
+def crowd(seed):
+    """Up to five people (5, T, 17, 3) who walk, jump, come, go and change slots."""
+    generator = np.random.default_rng(seed)
+    frames = int(generator.integers(2, 200))
+    clip = np.zeros((5, frames, 17, 3), np.float32)
+    for number in range(generator.integers(1, 6)):
+        one = person(*generator.uniform(0, 60, 2), frames, size=generator.uniform(5, 30))
+        steps = generator.normal(0, generator.choice([0.1, 2]), (frames, 2))
+        steps[generator.random(frames) < 0.02] *= 50
+        one[..., :2] += steps.cumsum(0)[:, None]
+        one[generator.random(one.shape[:2]) < 0.1] = 0
+        gone = generator.integers(0, frames, (3, 2))
+        for start, end in gone[: generator.integers(4)]:
+            one[start:end] = 0
+        clip[number] = one
+    for frame in np.flatnonzero(generator.random(frames) < generator.choice([0, 0.1, 1])):
+        clip[:, frame] = generator.permutation(clip[:, frame])
+    return clip
+
+
+def followed_frame_by_frame(poses):
+    """Track numbers (M, T): the Hungarian method in every frame, joint by joint."""
+    sightings, numbers = [], np.full(poses.shape[:2], -1)
+    for frame in range(poses.shape[1]):
+        slots = [slot for slot in range(len(poses)) if poses[slot, frame, :, 2].any()]
+        cost = np.full((len(slots), len(sightings)), 1e6)
+        for row, slot in enumerate(slots):
+            for column, then in enumerate(sightings):
+                now = poses[slot, frame]
+                both = (now[:, 2] > 0) & (then[:, 2] > 0)
+                if both.any():
+                    gap = np.linalg.norm(now[both, :2] - then[both, :2], axis=1).mean()
+                    size = max(
+                        np.sqrt(one[one[:, 2] > 0, :2].var(axis=0).sum()) for one in (now, then)
+                    )
+                    if gap <= max(size, 1e-3):
+                        cost[row, column] = gap / max(size, 1e-3)
+        for row, column in zip(*linear_sum_assignment(cost), strict=True):
+            if cost[row, column] < 1e6:
+                numbers[slots[row], frame] = column
+        for slot in slots:
+            if numbers[slot, frame] < 0:
+                numbers[slot, frame] = len(sightings)
+                sightings.append(None)
+            sightings[numbers[slot, frame]] = poses[slot, frame]
+    return numbers
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_frames_followed_many_at_a_time_are_those_followed_one_by_one(seed):
+    poses = crowd(seed)
+    seen = poses[..., 2] > 0
+    found = _assign_tracks(poses, seen, seen.any(2), _body_sizes(poses, seen))
+    np.testing.assert_array_equal(found, followed_frame_by_frame(poses))
 
 
 @pytest.mark.parametrize("poses", [np.zeros((3, 4, 17, 3), np.float32), person(1, 1)[None]])
