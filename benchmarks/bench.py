@@ -28,6 +28,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks import peers
 from benchmarks.experiments import recipe, with_overrides
 from benchmarks.timing import cost, interleaved, interleaved_costs, machine, matrix_rate
+from har import onnx_model
 from har.augment import augment, training_windows
 from har.checkpoint import Checkpoint
 from har.clips import Clip
@@ -358,16 +359,23 @@ def predicting(setup: Setup) -> list[Row]:
         )
     ]
     typical = int(np.median([clip.keypoints.shape[1] for clip in clips]))
-    middle = min(range(len(clips)), key=lambda i: abs(clips[i].keypoints.shape[1] - typical))
-    for who, clip in (("one person", alone[middle]), ("two persons", clip_of(clips[middle], 2))):
-        one = interleaved({"one": lambda clip=clip: ours.predict(clip)}, 20 * setup.repeats)["one"]
-        what = f"one clip of {clip.keypoints.shape[1]} frames, {who}, 1 thread"
-        rows.append(limit(what, f"{one * 1e3:.2f} ms", "", "", one * 1e3, 3, "ms"))
+    crowded = [clip for clip in clips if len(clip.keypoints) > 1]
+    exported = onnx_model.load_bytes("exported", onnx_model.export(ours))
+    for who, number, some, models in (
+        ("one person", 1, alone, {"": ours}),
+        ("two persons", 2, crowded, {"": ours, ", as an ONNX file": exported}),
+    ):
+        middle = min(some, key=lambda clip: abs(clip.keypoints.shape[1] - typical))
+        clip = clip_of(middle, number)
+        jobs = {how: partial(model.predict, clip) for how, model in models.items()}
+        for how, one in interleaved(jobs, 20 * setup.repeats).items():
+            what = f"one clip of {clip.keypoints.shape[1]} frames, {who}{how}, 1 thread"
+            rows.append(limit(what, f"{one * 1e3:.2f} ms", "", "", one * 1e3, 3, "ms"))
     return rows
 
 
 def clip_of(clip: Clip, persons: int) -> Clip:
-    """A clip with exactly so many persons: further slots are left out, missing ones repeated."""
+    """A clip with exactly so many slots: further ones are left out, missing ones repeated."""
     slots = np.arange(persons) % len(clip.keypoints)
     return Clip(
         clip.id, clip.label, clip.keypoints[slots], clip.scores[slots], clip.image_size, clip.group

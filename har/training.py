@@ -56,6 +56,14 @@ class _Reached:
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     since_best: int = 0
 
+    def judge(self, entry: Epoch, keep: str, model: nn.Module) -> None:
+        """Keep the weights if they are the best so far by `keep`, a figure of val."""
+        figure = getattr(entry, keep) * (-1 if keep == "val_loss" else 1)
+        self.since_best += 1
+        if figure > self.best:
+            self.best, self.since_best = figure, 0
+            self.best_weights = copy.deepcopy(model.state_dict())
+
 
 HISTORY_COLUMNS = tuple(column.name for column in fields(Epoch))
 
@@ -190,28 +198,18 @@ def _fit(
             raise UserError(f"the training loss is {losses}: lower the learning rate (train.lr)")
         if len(truth) < report_every and reached.batches < steps:
             continue
-        parts = devices.gather((losses, torch.cat(truth).cpu(), torch.cat(guesses).cpu()))
-        losses_of, truth_of, guesses_of = zip(*parts, strict=True)
-        learnt = _figures(torch.cat(truth_of).numpy(), torch.cat(guesses_of).numpy())
         entry = Epoch(
             reached.epoch,
-            train_loss=sum(losses_of) / sum(map(len, truth_of)),
-            train_accuracy=learnt["accuracy"],
-            train_macro_f1=learnt["macro_f1"],
-            lr=rate,
+            **_train_figures(losses, torch.cat(truth), torch.cat(guesses), devices),
             **_val_figures(model, val, model_settings, devices),
+            lr=rate,
         )
         losses, truth, guesses = 0.0, [], []
         reached.history.append(entry.as_row())
         report(entry)
 
         if settings.keep != "last" and len(val):
-            sign = -1 if settings.keep == "val_loss" else 1
-            figure = sign * getattr(entry, settings.keep)
-            reached.since_best += 1
-            if figure > reached.best:
-                reached.best, reached.since_best = figure, 0
-                reached.best_weights = copy.deepcopy(model.state_dict())
+            reached.judge(entry, settings.keep, model)
         if keep_state:
             random = devices.gather(_random_state(device))
             if devices.first:
@@ -244,6 +242,16 @@ def _set_random_state(device: torch.device, state: Tensor) -> None:
 def _figures(labels: np.ndarray, guessed: np.ndarray) -> dict[str, float]:
     accuracy = float((labels == guessed).mean())
     return {"accuracy": accuracy, "macro_f1": macro_f1(labels, guessed)}
+
+
+def _train_figures(
+    losses: float, truth: Tensor, guesses: Tensor, devices: Devices
+) -> dict[str, float]:
+    parts = devices.gather((losses, truth.cpu(), guesses.cpu()))
+    losses_of, truth_of, guesses_of = zip(*parts, strict=True)
+    found = _figures(torch.cat(truth_of).numpy(), torch.cat(guesses_of).numpy())
+    loss = sum(losses_of) / sum(map(len, truth_of))
+    return {"train_loss": loss, **{f"train_{name}": figure for name, figure in found.items()}}
 
 
 def _val_figures(

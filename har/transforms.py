@@ -56,8 +56,10 @@ def hide_joints(poses: np.ndarray, below: float) -> np.ndarray:
 def keep_persons(poses: np.ndarray, persons: int) -> np.ndarray:
     """Keep the first `persons` slots, adding empty ones where there are fewer."""
     kept = poses[:persons]
-    missing = persons - len(kept)
-    return np.pad(kept, [(0, missing), (0, 0), (0, 0), (0, 0)]) if missing else kept
+    if len(kept) == persons:
+        return kept
+    empty = np.zeros((persons - len(kept), *poses.shape[1:]), poses.dtype)
+    return np.concatenate([kept, empty])
 
 
 def track_persons(poses: np.ndarray) -> np.ndarray:
