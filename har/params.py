@@ -119,7 +119,7 @@ class Split(Section):
 class Preprocess(Section):
     """What happens to every clip once and for all (see har/transforms.py)."""
 
-    persons: Count
+    persons: Annotated[int, Field(ge=1, le=100)]
     tracking: bool
     hide_below: NotNegative
     center: Literal["none", "first_joint", "mid_hip"]
@@ -212,7 +212,7 @@ class Evaluate(Section):
     """Which clips the final figures are about, and how certain they are."""
 
     subset: Literal["test", "val"]
-    resamples: Annotated[int, Field(ge=100)]
+    resamples: Annotated[int, Field(ge=100, le=20_000)]  # memory: one number per group in each
     top_k: Count
 
 

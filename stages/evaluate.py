@@ -35,7 +35,7 @@ def main() -> None:
             "split.test_fraction a share"
         )
     models = {name: load_fitting(MODELS / f"{name}.safetensors", features) for name in NAMES}
-    histories = {name: read_csv(MODELS / f"{name}_history.csv", HISTORY_COLUMNS) for name in NAMES}
+    histories = {name: read_history(MODELS / f"{name}_history.csv") for name in NAMES}
     raw = {
         name: class_probabilities(found.model, held_out, found.checkpoint.model)
         for name, found in models.items()
@@ -77,6 +77,22 @@ def load_fitting(path: Path, features: Features) -> Recognizer:
     if checkpoint.data_hash != data_hash(FEATURES):
         raise UserError(f"{path} was trained on other features than {FEATURES}: run `dvc repro`")
     return Recognizer.of(checkpoint)
+
+
+def read_history(path: Path) -> list[dict[str, str]]:
+    """The figures of a training's epochs, as text that holds numbers.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    rows = read_csv(path, HISTORY_COLUMNS)
+    for row in rows:
+        for column in HISTORY_COLUMNS:
+            try:
+                float(row[column])
+            except ValueError as error:
+                raise UserError(f"{path}: {error}; remove it and run `dvc repro`") from None
+    return rows
 
 
 def measure(

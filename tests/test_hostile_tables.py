@@ -16,10 +16,13 @@ import yaml
 
 from har.checkpoint import save_checkpoint
 from har.errors import UserError
+from har.files import write_csv
 from har.params import Params, load_params
 from har.predict import Recognizer
 from har.store import read_features, read_prepared, read_split
+from har.training import HISTORY_COLUMNS, Epoch
 from har.user_files import read
+from stages.evaluate import read_history
 from tests.conftest import ROOT
 from tests.test_odd_clips import ordinary, stages, undrawn, write
 from tests.test_user_files import header
@@ -37,6 +40,9 @@ def made(tmp_path_factory):
     with undrawn():
         stages(folder, {})
     (folder / "odd.pkl").unlink()
+    entries = [Epoch(epoch, *np.random.default_rng(epoch).random(7)) for epoch in range(1, 9)]
+    rows = [entry.as_row() for entry in entries]
+    write_csv(folder / "models/baseline_history.csv", rows, HISTORY_COLUMNS)
     params = yaml.safe_load((ROOT / "params.yaml").read_text())  # without the comments
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     return folder
@@ -136,6 +142,12 @@ def use_params(folder):
     assert isinstance(load_params(folder / "params.yaml"), Params)
 
 
+def use_history(folder):
+    history = read_history(folder / "models/baseline_history.csv")
+    curves = {key: [float(row[key]) for row in history] for key in HISTORY_COLUMNS}
+    assert all(len(curve) == len(history) for curve in curves.values())
+
+
 @pytest.mark.parametrize(
     ("name", "use", "number"),
     [
@@ -143,6 +155,7 @@ def use_params(folder):
         ("data/split.csv", use_split, 800),
         ("data/features/clips.csv", use_features, 800),
         ("data/features/settings.json", use_features, 800),
+        ("models/baseline_history.csv", use_history, 400),
         ("params.yaml", use_params, 200),
     ],
 )
