@@ -21,10 +21,11 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from torch import Tensor
 
 import har.training
-from benchmarks.experiments import markdown, with_overrides
+from benchmarks.experiments import markdown, spread, with_overrides
 from har import models, splits
 from har.annotations import read_pickle
 from har.errors import UserError, user_errors_end_the_program
+from har.features import PoseFeatures
 from har.models.persons import over_persons
 from har.models.two_stream import Stream, TwoStream
 from har.params import Params, load_params
@@ -87,6 +88,42 @@ class MeanPooling(TwoStream):
         return super().encode(windows) * means
 
 
+class ScoreFeatures(PoseFeatures):
+    """The joints' scores besides; `hidden` is the share of clips that show 0 and 1 in training."""
+
+    def __init__(self, layout: Layout, hidden: float) -> None:
+        super().__init__(layout)
+        self.hidden = hidden
+        self.posture_channels += len(layout.joints)
+
+    def forward(self, windows: Tensor) -> tuple[Tensor, Tensor]:
+        posture, motion = super().forward(windows)
+        scores = windows[..., -1]
+        if self.training and self.hidden:
+            chosen = torch.rand(len(scores), 1, 1) < self.hidden
+            scores = torch.where(chosen, (scores > 0).float(), scores)
+        return torch.cat((posture, scores.transpose(1, 2)), 1), motion
+
+
+class Scores(TwoStream):
+    """The posture stream sees scores."""
+
+    hidden = 0.0
+
+    def __init__(
+        self, layout: Layout, classes: int, width: int, layers: int, dropout: float
+    ) -> None:
+        super().__init__(layout, classes, width, layers, dropout)
+        self.features = ScoreFeatures(layout, self.hidden)
+        self.posture = Stream(self.features.posture_channels, width, layers)
+
+
+class HiddenScores(Scores):
+    """It sees those of half of the clips."""
+
+    hidden = 0.5
+
+
 # What is left out or changed: a network, overrides.
 VARIANTS: dict[str, tuple[type[TwoStream], tuple[str, ...]]] = {
     "default": (TwoStream, ()),
@@ -95,6 +132,8 @@ VARIANTS: dict[str, tuple[type[TwoStream], tuple[str, ...]]] = {
     "motion stream only": (MotionOnly, ()),
     "no joint-pair distances": (NoDistances, ()),
     "pooled over time by the mean only": (MeanPooling, ()),
+    "scores shown": (Scores, ()),
+    "scores shown of half of the clips": (HiddenScores, ()),
     "no augmentation at all": (
         TwoStream,
         tuple(f"train.augmentation.{key}=0.0" for key in
@@ -185,12 +224,16 @@ def main() -> None:
     parser.add_argument("--kth", help="the pickle of KTH's skeletons")
     parser.add_argument("--penn", help="the pickle of Penn Action's")
     parser.add_argument("--seeds", default="1,2,3")
-    parser.add_argument("--variants", default=",".join(VARIANTS), help="comma-separated names")
+    parser.add_argument(
+        "--variants", default=",".join(VARIANTS),
+        help="comma-separated names; the default is always there to compare with",
+    )  # fmt: skip
     parser.add_argument("--rows", default="ablation.jsonl", help="file of the rows that are done")
     arguments = parser.parse_args()
     variants = arguments.variants.split(",")
     if unknown := [name for name in variants if name not in VARIANTS]:
         raise UserError(f"--variants {unknown[0]}: known are {', '.join(VARIANTS)}")
+    variants = ["default", *(name for name in variants if name != "default")]
     params = load_params()
     torch.set_num_threads(params.threads)
     sources = {"KTH": arguments.kth, "Penn Action": arguments.penn, "simulated": "simulated"}
@@ -234,13 +277,14 @@ def table(done: dict[tuple[str, str, int], float], data: list[str], seeds: list[
                                                                         strict=True)]
             for name in data
         ]) * 100  # fmt: skip
-        error = np.sqrt((gaps.std(1, ddof=1) ** 2 / len(seeds)).sum()) / len(data)
         cells = [
-            f"{np.mean(of):.3f} ({gap.mean():+.1f})" if variant != "default" else
-            f"{np.mean(of):.3f} ± {np.std(of, ddof=1):.3f}"
+            spread(of) if variant == "default" else f"{np.mean(of):.3f} ({gap.mean():+.1f})"
             for of, gap in zip(values.values(), gaps, strict=True)
-        ]  # fmt: skip
-        change = "" if variant == "default" else f"{gaps.mean():+.1f} ± {error:.1f}"
+        ]
+        change = "" if variant == "default" else f"{gaps.mean():+.1f}"
+        if change and len(seeds) > 1:
+            error = np.sqrt((gaps.std(1, ddof=1) ** 2 / len(seeds)).sum()) / len(data)
+            change += f" ± {error:.1f}"
         rows.append([variant, *cells, change])
     return markdown(["variant", *data, "mean change, points"], rows)
 
