@@ -53,6 +53,11 @@ def pack_steps(x: Tensor) -> tuple[Tensor, Tensor]:
     return x.gather(1, order[..., None].expand_as(x)), valid.sum(-1)
 
 
+def quick_dropout(x: Tensor, share: float) -> Tensor:
+    """Dropout by uniform numbers: on a CPU, Bernoulli's take four times as long to draw."""
+    return x * ((torch.rand_like(x) >= share) / (1 - share))
+
+
 class KerasAdam(torch.optim.Adam):
     """Adam that adds epsilon where Keras does: before the second moment's bias is corrected.
 
@@ -62,7 +67,7 @@ class KerasAdam(torch.optim.Adam):
 
     def __init__(self, weights: Iterable[Tensor], lr: float = 1e-3, eps: float = 1e-7) -> None:
         """Make the optimiser; the defaults are those of Keras."""
-        super().__init__(weights, lr, eps=eps)
+        super().__init__(weights, lr, eps=eps, fused=True)
         self.epsilon = eps
 
     def step(self, closure: Callable[[], float] | None = None) -> Any:

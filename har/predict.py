@@ -18,7 +18,7 @@ from har.skeleton import LAYOUTS
 from har.store import Features
 from har.transforms import preprocess
 
-_CLIPS_AT_ONCE = 128
+_CLIPS_AT_ONCE = 64  # what is in work then fits the cache
 
 
 def whole_clips(frames: Tensor, offsets: Tensor, lengths: Tensor) -> Tensor:

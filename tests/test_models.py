@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from har.keras import KerasAdam, pack_steps
+from har.keras import KerasAdam, pack_steps, quick_dropout
 from har.models import build
 from har.models.persons import over_persons
 from har.params import Model, Windows
@@ -181,19 +181,35 @@ def test_peers_have_their_published_size() -> None:
 
 
 def test_masked_lstm_is_the_lstm_of_the_valid_steps() -> None:
-    """Each clip by itself, its zero steps cut out by hand."""
+    """Each of more clips than are computed together by itself, its zero steps cut out by hand."""
     model = used("keras")
-    x = inputs("keras", poses(5)) + 0.01
+    x = inputs("keras", poses(40)) + 0.01
     x[1, :, 20:] = 0
     x[2, :, 5:12] = 0
     x[3, :, ::2] = 0
     x[4] = 0
+    for clip in range(5, 40):
+        x[clip, :, clip % FRAMES + 1 :] = 0
     together = model(x)
-    for clip in range(4):
+    for clip in (*range(4), *range(5, 40)):
         steps = x[clip, 0].flatten(1)
         states, _ = model.lstm(steps[steps.any(1)][None])
         torch.testing.assert_close(together[clip], model.classifier(states[0, -1]))
     torch.testing.assert_close(together[4], model.classifier.bias)
+    # In training the layers are computed one by one, with a dropout of their own between them.
+    model.lstm.dropout, model.dropout.p = 1e-9, 0.0
+    torch.testing.assert_close(model.train()(x), together)
+
+
+def test_quick_dropout_is_dropout() -> None:
+    torch.manual_seed(0)
+    x = torch.full((500, 400), 3.0)
+    found = quick_dropout(x, 0.2)
+    assert set(found.unique().tolist()) == {0.0, 3.0 / 0.8}
+    kept = (found > 0).float()
+    assert kept.mean().item() == pytest.approx(0.8, abs=0.005)
+    for axis in (0, 1):  # each number is drawn by itself
+        assert kept.mean(axis).std().item() == pytest.approx((0.16 / x.shape[axis]) ** 0.5, rel=0.2)
 
 
 def test_classifiers_of_the_default_network_are_averaged() -> None:

@@ -4,9 +4,12 @@ import torch
 from torch import Tensor, nn
 
 from har.features import PoseFeatures
-from har.keras import keras_start, pack_steps
+from har.keras import keras_start, pack_steps, quick_dropout
 from har.models.persons import over_persons
 from har.skeleton import Layout
+
+# Of like length: little is computed beyond a clip's end, and what is in work fits the cache.
+_CLIPS_TOGETHER = 16
 
 
 class FixedLstm(nn.Module):
@@ -41,15 +44,38 @@ class FixedLstm(nn.Module):
     def forward(self, arrays: Tensor) -> Tensor:
         """From fixed arrays (N, M, T, V, C), of which person 0 counts, to logits (N, classes)."""
         x = arrays[:, 0].flatten(2)
-        if self.masked:
-            x, number = pack_steps(x)
-            states, _ = self.lstm(x)
-            last = (number - 1).clamp(min=0)[:, None, None].expand(-1, 1, states.shape[2])
-            # Nothing but masked steps leaves the initial state, zero.
-            state = states.gather(1, last)[:, 0] * (number > 0)[:, None]
-        else:
-            state = self.lstm(x)[0][:, -1]
+        state = self._after_valid_steps(x) if self.masked else self.lstm(x)[0][:, -1]
         return self.classifier(self.dropout(self.norm(state)))
+
+    def _after_valid_steps(self, x: Tensor) -> Tensor:
+        """State (N, width) after the last unmasked step of (N, T, D)."""
+        x, number = pack_steps(x)
+        if torch.compiler.is_exporting():  # a graph's shapes are fixed
+            return self._after(x, number)
+        order = number.argsort(descending=True)
+        found = [
+            self._after(x[clips, : max(int(number[clips[0]]), 1)], number[clips])
+            for clips in order.split(_CLIPS_TOGETHER)
+        ]
+        return torch.cat(found)[order.argsort()]
+
+    def _after(self, x: Tensor, number: Tensor) -> Tensor:
+        """State (N, width) after the first `number` (N,) steps of (N, T, D)."""
+        states = self._states(x)
+        last = (number - 1).clamp(min=0)[:, None, None].expand(-1, 1, states.shape[2])
+        # Nothing but masked steps leaves the initial state, zero.
+        return states.gather(1, last)[:, 0] * (number > 0)[:, None]
+
+    def _states(self, x: Tensor) -> Tensor:
+        """The last layer's states (N, T, width); nn.LSTM itself draws its dropout slowly."""
+        if not (self.training and self.lstm.dropout):
+            return self.lstm(x)[0]
+        start = x.new_zeros(1, len(x), self.lstm.hidden_size)
+        for layer, weights in enumerate(self.lstm.all_weights):
+            if layer:
+                x = quick_dropout(x, self.lstm.dropout)
+            x = torch.lstm(x, (start, start), [*weights], True, 1, 0.0, True, False, True)[0]
+        return x
 
 
 class WindowLstm(nn.Module):
