@@ -12,7 +12,6 @@ from pathlib import Path
 from benchmarks.experiments import Experiment, markdown, recipe, run, spread
 from har.errors import user_errors_end_the_program
 
-REFERENCES = ("keras", "pytorch")
 HONEST = ("split.val_fraction=0.15", "split.test_fraction=0.15", "evaluate.subset=test")
 
 
@@ -30,6 +29,7 @@ def main() -> None:
     """Run what is missing and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.references", description=__doc__)
     parser.add_argument("--sources", default="simulated", help="comma-separated prepare.source")
+    parser.add_argument("--references", default="keras,pytorch", help="comma-separated recipes")
     parser.add_argument("--seeds", default="1,2,3,4,5")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("-S", "--set-param", action="append", default=[], metavar="KEY=VALUE")
@@ -44,7 +44,7 @@ def main() -> None:
             for seed in seeds
         ]
         for source in arguments.sources.split(",")
-        for reference in REFERENCES
+        for reference in arguments.references.split(",")
         for honest in (False, True)
     }
     outcomes = run([e for some in table.values() for e in some], arguments.workers)
