@@ -387,7 +387,7 @@ def test_work_and_room_are_in_proportion_to_frames_however_persons_flicker(monke
         sizes.append(cost.shape)
         return linear_sum_assignment(cost)
 
-    monkeypatch.setattr("har.transforms.linear_sum_assignment", assign)
+    monkeypatch.setattr("scipy.optimize.linear_sum_assignment", assign)
     poses = flickering(200, 3)
     found = track_persons(poses)
     assert len(sizes) == 199 and max(tracks for _, tracks in sizes) <= 130
