@@ -24,6 +24,7 @@ import har.training
 from benchmarks.experiments import markdown, spread, with_overrides
 from har import models, splits
 from har.annotations import read_pickle
+from har.clips import Clip
 from har.errors import UserError, user_errors_end_the_program
 from har.features import PoseFeatures
 from har.models.persons import over_persons
@@ -41,27 +42,37 @@ COCO = LAYOUTS["coco17"]
 SHORT = ("train.iterations=300", "train.epochs=0")
 
 
+class JoinedByMaximum(TwoStream):
+    """The maximum of the persons' summaries is named, as the peers do it."""
+
+    def forward(self, windows: Tensor) -> Tensor:
+        summary = over_persons(windows, self.encode)
+        with patch.object(self, "encode", lambda joined: joined):
+            each = self.answer(summary)
+        return each if self.training else each.mean(0)
+
+
 class OneClassifier(TwoStream):
     """Only the classifier that reads both streams."""
 
-    def forward(self, windows: Tensor) -> Tensor:
-        return self.classifiers[0](self.dropout(over_persons(windows, self.encode)))
+    chosen = 0
+
+    def answer(self, windows: Tensor) -> Tensor:
+        summary = self.encode(windows)
+        part = (summary, *summary.split(self.sizes, -1))[self.chosen]
+        return self.classifiers[self.chosen](self.dropout(part)).log_softmax(-1)[None]
 
 
-class PostureOnly(TwoStream):
+class PostureOnly(OneClassifier):
     """No motion stream."""
 
-    def forward(self, windows: Tensor) -> Tensor:
-        posture = over_persons(windows, self.encode).split(self.sizes, -1)[0]
-        return self.classifiers[1](self.dropout(posture))
+    chosen = 1
 
 
-class MotionOnly(TwoStream):
+class MotionOnly(OneClassifier):
     """No posture stream."""
 
-    def forward(self, windows: Tensor) -> Tensor:
-        motion = over_persons(windows, self.encode).split(self.sizes, -1)[1]
-        return self.classifiers[2](self.dropout(motion))
+    chosen = 2
 
 
 class NoDistances(TwoStream):
@@ -127,6 +138,7 @@ class HiddenScores(Scores):
 # What is left out or changed: a network, overrides.
 VARIANTS: dict[str, tuple[type[TwoStream], tuple[str, ...]]] = {
     "default": (TwoStream, ()),
+    "persons joined by the maximum": (JoinedByMaximum, ()),
     "one classifier for both streams": (OneClassifier, ()),
     "posture stream only": (PostureOnly, ()),
     "motion stream only": (MotionOnly, ()),
@@ -171,6 +183,11 @@ def features_of(source: str, params: Params) -> Features:
         found = choose_classes(read_pickle(source), [])
         test = {name for part in found.subsets if "test" in part for name in found.subsets[part]}
         clips = [clip for clip in found.clips if clip.id not in test]
+    return preprocessed(clips, found.classes, params)
+
+
+def preprocessed(clips: list[Clip], classes: list[str], params: Params) -> Features:
+    """What the stage `preprocess` makes of clips."""
     frames = []
     for clip in clips:
         poses = np.concatenate([clip.keypoints, clip.scores[..., None]], axis=-1)
@@ -182,7 +199,7 @@ def features_of(source: str, params: Params) -> Features:
         np.concatenate(frames), np.cumsum(lengths) - lengths, lengths,
         np.array([clip.label for clip in clips]), np.array([clip.id for clip in clips]),
         np.array([clip.group for clip in clips]), np.full(len(clips), ""),
-        np.array([clip.image_size for clip in clips]), {"classes": found.classes},
+        np.array([clip.image_size for clip in clips]), {"classes": classes},
     )  # fmt: skip
 
 

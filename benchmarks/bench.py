@@ -439,8 +439,9 @@ def pipeline(setup: Setup) -> list[Row]:
     cost(["dvc", "init", "--quiet"], empty)
     (empty / "dvc.yaml").write_text("stages: {}\n")
     repro, torch_only = ["dvc", "repro"], ["python", "-c", "import torch"]
+    # Half a second each, and near the limit: more of them for a median that stands still.
     idle = interleaved_costs(
-        {"ours": repro, "theirs": repro}, {"ours": clone, "theirs": empty}, setup.repeats
+        {"ours": repro, "theirs": repro}, {"ours": clone, "theirs": empty}, 5 * setup.repeats
     )
     starts = {name: ["python", "-c", f"import stages.{name}"] for name in STAGES}
     starts["torch"] = torch_only

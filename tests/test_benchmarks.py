@@ -1,9 +1,10 @@
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from benchmarks import bench, peers, timing
+from benchmarks import bench, peers, robustness, timing
 from benchmarks.experiments import recipe, with_overrides
 from har.params import load_params
 from har.skeleton import LAYOUTS
@@ -59,3 +60,22 @@ def test_rows_of_a_measure_and_of_one_that_cannot_be_made_here(setup):
     text = bench.RESULTS.read_text(encoding="utf-8")
     written = fill(text, {"machine": "a machine", "ratios": bench.table([row, missing])})
     assert "\na machine\n" in written and f"| {row.what} | {row.ours} |" in written
+
+
+def test_disturbed_clips_hold_what_their_names_say():
+    clips = [replace(random_clip(n, persons=1, frames=40 + n), label=n) for n in range(2)]
+    for name, disturbance in robustness.DISTURBANCES.items():
+        (clip, _), (again, _) = (robustness.disturbed(clips, disturbance, 1) for _ in range(2))
+        np.testing.assert_array_equal(clip.keypoints, again.keypoints)
+        assert clip.scores.shape == clip.keypoints.shape[:-1], name
+        assert clip.label == 0, name
+    rng = np.random.default_rng(0)
+    passed = robustness.passer_by(*clips, rng)
+    assert passed.keypoints.shape == (2, 40, 17, 2)
+    first = (passed.keypoints == clips[0].keypoints).all((2, 3))
+    assert (first.sum(0) == 1).all() and 0 < first[0].sum() < 40
+    seen = robustness.never_seen("nose")(*clips, rng).scores > 0
+    np.testing.assert_array_equal(seen.any((0, 1)), np.arange(17) > 0)
+    np.testing.assert_array_equal(
+        robustness.every(4)(*clips, rng).keypoints, clips[0].keypoints[:, ::4]
+    )

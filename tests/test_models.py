@@ -7,7 +7,7 @@ from torch import nn
 
 from har.keras import KerasAdam, pack_steps, quick_dropout
 from har.models import build
-from har.models.persons import over_persons
+from har.models.persons import by_prominence, over_persons
 from har.params import Model, Windows
 from har.skeleton import LAYOUTS, Layout
 
@@ -274,3 +274,22 @@ def test_exported_graph_gives_the_same_logits(name: str, tmp_path) -> None:
     session = onnxruntime.InferenceSession(path)
     found = session.run(None, {session.get_inputs()[0].name: windows.numpy()})[0]
     np.testing.assert_allclose(found, model(windows).detach().numpy(), rtol=1e-3, atol=1e-4)
+
+
+def test_a_person_of_half_the_size_seen_half_of_the_time_counts_a_sixteenth() -> None:
+    still = poses(1, persons=1)[:, :, :1].expand(-1, -1, FRAMES, -1, -1).clone()
+    still[..., -1] = 0.9
+    bystander = torch.cat((still[..., :-1] / 2, still[..., -1:]), -1)
+    bystander[:, :, ::2] = 0
+    chances = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]])
+    windows = torch.cat((still, bystander, torch.zeros_like(still)), 1)
+    found = by_prominence(windows, lambda people: chances[: len(people)].log(), COCO)
+    expected = (16 * chances[:1] + chances[1:]) / 17
+    torch.testing.assert_close(found.exp(), expected)
+
+
+def test_of_nobody_all_classes_are_equal() -> None:
+    model, windows = used("two_stream"), poses(2)
+    windows[1] = 0
+    torch.testing.assert_close(model(windows)[1].exp(), torch.full((CLASSES,), 1 / CLASSES))
+    torch.testing.assert_close(model(windows * 0)[0].exp(), torch.full((CLASSES,), 1 / CLASSES))

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from har.features import PoseFeatures
-from har.models.persons import over_persons
+from har.models.persons import by_prominence
 from har.skeleton import Layout
 
 
@@ -66,7 +66,7 @@ class TwoStream(nn.Module):
 
     Three classifiers read both summaries, the posture's and the motion's. Each is trained by
     itself, which keeps either stream from leaning on the other; their log-probabilities are
-    averaged.
+    averaged. Each person is named alone.
     """
 
     def __init__(
@@ -95,14 +95,9 @@ class TwoStream(nn.Module):
             summaries += [mean, x.amax(-1), deviation]
         return torch.cat(summaries, -1)
 
-    def forward(self, windows: Tensor) -> Tensor:
-        """From raw windows (N, M, T, V, C+1) to logits.
-
-        Returns:
-            (N, classes) mean log-probabilities in evaluation; (3, N, classes) the logits of each
-            classifier in training.
-        """
-        summary = over_persons(windows, self.encode)
+    def answer(self, windows: Tensor) -> Tensor:
+        """Log-probabilities (3, B, classes) by each classifier of persons' windows."""
+        summary = self.encode(windows)
         parts = (summary, *summary.split(self.sizes, -1))
         logits = torch.stack(
             [
@@ -110,4 +105,14 @@ class TwoStream(nn.Module):
                 for classifier, part in zip(self.classifiers, parts, strict=True)
             ]
         )
-        return logits if self.training else logits.log_softmax(-1).mean(0)
+        return logits.log_softmax(-1)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """From raw windows (N, M, T, V, C+1) to log-probabilities.
+
+        Returns:
+            (N, classes) their mean over the classifiers in evaluation; (3, N, classes) those of
+            each classifier in training.
+        """
+        each = by_prominence(windows, self.answer, self.features.layout)
+        return each if self.training else each.mean(0)
