@@ -316,7 +316,7 @@ def untrained(params: Params) -> Recognizer:
     checkpoint = Checkpoint(
         network.state_dict(), params.model, params.preprocess, "coco17", list("abcde"), 1.0, "", {}
     )
-    return Recognizer(checkpoint, network.eval())
+    return Recognizer.of(checkpoint)
 
 
 def predicting(setup: Setup) -> list[Row]:

@@ -12,7 +12,7 @@ from har.calibration import apply_temperature
 from har.checkpoint import Checkpoint, load_checkpoint
 from har.clips import Clip, make_clip
 from har.errors import UserError
-from har.models import build
+from har.models import build, fold_batch_norms
 from har.params import Model
 from har.skeleton import LAYOUTS
 from har.store import Features
@@ -84,7 +84,7 @@ class Recognizer:
         except RuntimeError as error:
             reason = str(error).splitlines()[-1].strip()
             raise UserError(f"the checkpoint's weights do not fit its settings: {reason}") from None
-        return Recognizer(checkpoint, model.eval())
+        return Recognizer(checkpoint, fold_batch_norms(model.eval()))
 
     @property
     def classes(self) -> list[str]:

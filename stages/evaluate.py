@@ -11,6 +11,7 @@ from har.calibration import apply_temperature
 from har.checkpoint import load_checkpoint
 from har.errors import UserError, user_errors_end_the_program
 from har.files import read_csv, read_json, write_atomically, write_csv, write_json
+from har.models import build
 from har.params import Evaluate, load_params
 from har.predict import Recognizer, class_probabilities
 from har.skeleton import LAYOUTS
@@ -113,7 +114,10 @@ def measure(
             "raw_calibration_error": before["calibration_error"],
             "temperature": checkpoint.temperature,
             "val_accuracy": checkpoint.val["accuracy"],
-            "parameters": count_parameters(recognizer.model),
+            # As it was trained: for predicting, batch normalisations are folded away.
+            "parameters": count_parameters(
+                build(checkpoint.model, len(checkpoint.classes), LAYOUTS[checkpoint.layout])
+            ),
         }
     found["difference"] = metrics.compare(
         labels, calibrated["baseline"], calibrated["improved"], groups, **options

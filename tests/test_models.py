@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from har.keras import KerasAdam, pack_steps, quick_dropout
-from har.models import build
+from har.models import build, fold_batch_norms
 from har.models.persons import by_prominence, over_persons
 from har.params import Model, Windows
 from har.skeleton import LAYOUTS, Layout
@@ -293,3 +293,13 @@ def test_of_nobody_all_classes_are_equal() -> None:
     windows[1] = 0
     torch.testing.assert_close(model(windows)[1].exp(), torch.full((CLASSES,), 1 / CLASSES))
     torch.testing.assert_close(model(windows * 0)[0].exp(), torch.full((CLASSES,), 1 / CLASSES))
+
+
+@pytest.mark.parametrize("name", list(ALL))
+def test_folded_batch_norms_give_the_same_logits(name: str) -> None:
+    model, windows = used(name), inputs(name, poses(4, seed=1))
+    expected, weights = model(windows), len(list(model.parameters()))
+    folded = fold_batch_norms(model)
+    torch.testing.assert_close(folded(windows), expected, rtol=1e-4, atol=1e-5)
+    convolves = name in ("two_stream", "ddnet", "stgcn")
+    assert (len(list(folded.parameters())) < weights) == convolves
