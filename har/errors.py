@@ -1,9 +1,11 @@
 """The one error that is the user's to mend, and how an entry point ends on it."""
 
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
+from types import FrameType
 
 _INTERRUPTED = "interrupted"
 _LONGEST_MESSAGE = 2000  # characters
@@ -26,6 +28,8 @@ class UserError(Exception):
 @contextmanager
 def user_errors_end_the_program() -> Iterator[None]:
     """Turn a UserError into one line on standard error and exit status 2, without a traceback."""
+    if signal.getsignal(signal.SIGINT) is _end:  # imports are done
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     except UserError as error:
@@ -37,13 +41,16 @@ def user_errors_end_the_program() -> Iterator[None]:
 
 
 def interrupted_imports_end_the_program() -> None:
-    """Make Ctrl-C end in one line also while an entry point imports its modules, for seconds."""
-    others = sys.excepthook
+    """Make Ctrl-C end in one line also while an entry point imports its modules, for seconds.
 
-    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if issubclass(kind, KeyboardInterrupt):
-            print(_INTERRUPTED, file=sys.stderr)  # Python then ends itself, for a shell with 130
-        else:
-            others(kind, error, trace)
+    Not by an exception: what libraries run while they are imported swallows it or, in C++, aborts.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end)
 
-    sys.excepthook = hook
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """Say it, and die of the signal, which a shell shows as 130."""
+    os.write(2, f"{_INTERRUPTED}\n".encode())
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
