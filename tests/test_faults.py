@@ -19,9 +19,10 @@ import numpy as np
 import psutil
 import pytest
 import torch
+import yaml
 
 from har.annotations import read_pickle
-from har.params import load_params, load_yaml
+from har.params import load_params
 from tests.tiny import tiny
 
 ROOT = Path(__file__).parents[1]
@@ -55,7 +56,11 @@ def copy(repository, tmp_path):
 
 
 def start(copy, *command, **options):
-    """Start a command in a session of its own."""
+    """Start a command in a session of its own, with Ctrl-C's signal as a terminal has it.
+
+    What a script starts in the background ignores that signal, and so would all it starts.
+    """
+    options.setdefault("preexec_fn", lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     return subprocess.Popen(
         command, cwd=copy.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env=os.environ | {"PATH": PATH, "PYTHONUNBUFFERED": "1", **options.pop("env", {})},
@@ -67,7 +72,8 @@ def forget(copy, stage):
     """Take a stage's results from DVC's cache: restored from there they would prove nothing."""
     cache = copy.folder / ".dvc/cache"
     shutil.rmtree(cache / "runs", ignore_errors=True)
-    lock = load_yaml(copy.folder / "dvc.lock")["stages"]
+    # As committed: a kill may have cut the file itself.
+    lock = yaml.safe_load(copy.run("git", "show", "HEAD:dvc.lock"))["stages"]
     for out in lock[stage]["outs"]:
         (cache / "files/md5" / out["md5"][:2] / out["md5"][2:]).unlink(missing_ok=True)
 
