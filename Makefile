@@ -54,10 +54,10 @@ ui: $(VENV)/installed  ## browse the runs in MLflow
 
 plots: dvc-ready  ## write every plot into one page that needs no network
 	@dvc plots show --out dvc_plots >/dev/null
-	@python -m har.offline_page dvc_plots/index.html plots.html
+	@python -m tools.offline_page dvc_plots/index.html plots.html
 
 report: $(VENV)/installed  ## write the last run's figures into README.md and MODEL_CARD.md
-	@python -m stages.report
+	@python -m tools.report
 
 crossval: dvc-ready  ## cross-validate over groups: make crossval ARGS='--folds 5 --seeds 1,2'
 	@python -m benchmarks.crossval $(ARGS)

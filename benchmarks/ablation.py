@@ -20,22 +20,23 @@ import torch
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from torch import Tensor
 
-import har.training
+import har.training.trainer
 from benchmarks.experiments import markdown, spread, with_overrides
-from har import models, splits
-from har.annotations import read_pickle
+from har import models
 from har.clips import Clip
+from har.clips.annotations import read_pickle
+from har.clips.simulate import simulate
+from har.clips.sources import choose_classes
+from har.dataset import splits
+from har.dataset.store import Features
+from har.dataset.transforms import preprocess
 from har.errors import UserError, user_errors_end_the_program
-from har.features import PoseFeatures
+from har.models.features import PoseFeatures
 from har.models.persons import over_persons
 from har.models.two_stream import Stream, TwoStream
 from har.params import Params, load_params
-from har.predict import class_probabilities
-from har.simulate import simulate
+from har.recognition.recognizer import class_probabilities
 from har.skeleton import LAYOUTS, Layout
-from har.sources import choose_classes
-from har.store import Features
-from har.transforms import preprocess
 
 COCO = LAYOUTS["coco17"]
 # Three hundred batches each: a study of many trainings, not the default's thousand.
@@ -224,7 +225,7 @@ def accuracy(
     right = total = 0
     with patch.object(models, "TwoStream", network):
         for train, test in folds(name, features, seed):
-            model, _ = har.training.train_model(
+            model, _ = har.training.trainer.train_model(
                 features.take(train), features.take(train[:0]), params.model, params.train, COCO,
                 seed,
             )  # fmt: skip

@@ -28,20 +28,20 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks import peers
 from benchmarks.experiments import recipe, with_overrides
 from benchmarks.timing import cost, interleaved, interleaved_costs, machine, matrix_rate
-from har import onnx_model
-from har.augment import augment, training_windows
-from har.checkpoint import Checkpoint
 from har.clips import Clip
-from har.devices import Devices, run_on_devices
+from har.dataset.augment import augment, training_windows
+from har.dataset.store import Features, read_features, read_prepared
 from har.errors import UserError, user_errors_end_the_program
 from har.files import write_atomically
 from har.models import build
+from har.models.checkpoint import Checkpoint
 from har.params import Model, Params, Train, load_params
-from har.predict import Recognizer
+from har.recognition import onnx_model
+from har.recognition.recognizer import Recognizer
 from har.skeleton import LAYOUTS
-from har.store import Features, read_features, read_prepared
-from har.training import make_optimizer, train_model
-from stages.report import fill
+from har.training.devices import Devices, run_on_devices
+from har.training.trainer import make_optimizer, train_model
+from tools.report import fill
 
 RESULTS = Path("benchmarks/RESULTS.md")
 COLUMNS = ["what", "ours", "against", "theirs", "found", "wanted", "reached"]

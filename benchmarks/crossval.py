@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.experiments import Experiment, Outcome, markdown, run, spread
 from har.errors import user_errors_end_the_program
-from har.metrics import interval_over_groups
+from har.evaluation.metrics import interval_over_groups
 from har.params import load_params
 
 

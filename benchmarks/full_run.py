@@ -17,9 +17,9 @@ from pathlib import Path
 import yaml
 
 from benchmarks.experiments import markdown, recipe, with_overrides
+from har.dataset.store import read_features
 from har.errors import user_errors_end_the_program
 from har.params import load_params
-from har.store import read_features
 
 _FEWEST_TO_SPLIT_OFFICIALLY = 3000
 STAGES = ("prepare", "split", "preprocess", "train_baseline", "train_improved", "evaluate")

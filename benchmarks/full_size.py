@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from har.catalogue import UCF101_CLASSES
+from har.clips.catalogue import UCF101_CLASSES
 from har.errors import UserError, user_errors_end_the_program
 from har.files import read_csv, write_atomically
 

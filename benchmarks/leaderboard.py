@@ -21,13 +21,13 @@ from benchmarks.experiments import (
     with_overrides,
 )
 from benchmarks.timing import interleaved
+from har.dataset.store import Features
 from har.errors import user_errors_end_the_program
 from har.models import build
 from har.params import Model, Params, load_params
-from har.predict import class_probabilities
+from har.recognition.recognizer import class_probabilities
 from har.skeleton import LAYOUTS
-from har.store import Features
-from har.training import train_model
+from har.training.trainer import train_model
 
 MODELS = "default,lstm,ddnet,stgcn_slim"
 

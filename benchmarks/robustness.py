@@ -15,13 +15,13 @@ import torch
 
 from benchmarks.ablation import COCO, preprocessed
 from benchmarks.experiments import markdown, spread
-from har.annotations import read_pickle
 from har.clips import Clip
+from har.clips.annotations import read_pickle
+from har.clips.sources import choose_classes
 from har.errors import user_errors_end_the_program
 from har.params import load_params
-from har.predict import class_probabilities
-from har.sources import choose_classes
-from har.training import train_model
+from har.recognition.recognizer import class_probabilities
+from har.training.trainer import train_model
 
 # A clip, another one, and randomness: the disturbed clip.
 Disturbance = Callable[[Clip, Clip, np.random.Generator], Clip]

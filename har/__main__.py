@@ -13,7 +13,7 @@ from har.errors import UserError, user_errors_end_the_program
 
 if TYPE_CHECKING:
     from har.clips import ClipSet
-    from har.predict import Recognizer
+    from har.recognition.recognizer import Recognizer
 
 _MODEL = "models/improved.safetensors"
 
@@ -34,7 +34,7 @@ def predict(options: argparse.Namespace) -> None:
     """Name the action of clips, of windows of them, or of each person."""
     from tqdm import tqdm
 
-    from har import answers
+    from har.recognition import answers
 
     if not options.window and (options.stride or options.output):
         raise UserError("--stride and -o belong to a timeline: add --window, such as --window 3s")
@@ -75,7 +75,7 @@ def predict(options: argparse.Namespace) -> None:
         if whole and len(found) > 1:
             _print_accuracy(found, classes)
     if options.output:
-        from har import figures
+        from har.figures import charts as figures
 
         rows: dict[str, list] = {}
         for answer in found:
@@ -92,8 +92,9 @@ def show(options: argparse.Namespace) -> None:
     """Draw a clip as stick figures, still or moving."""
     import numpy as np
 
-    from har import answers, figures
-    from har.user_files import layout_of
+    from har.clips.user_files import layout_of
+    from har.figures import charts as figures
+    from har.recognition import answers
 
     if not options.output and not options.gif:
         raise UserError("name a picture with -o strip.png, or a moving one with --gif clip.gif")
@@ -126,16 +127,16 @@ def show(options: argparse.Namespace) -> None:
 
 def inspect(options: argparse.Namespace) -> None:
     """Tell what a file holds."""
-    from har.inspect import describe
-    from har.user_files import read
+    from har.clips.describe import describe
+    from har.clips.user_files import read
 
     print("\n".join(describe(read(options.file))))
 
 
 def simulate(options: argparse.Namespace) -> None:
     """Write the simulated data set as a pickle in the published format."""
-    from har.annotations import write_pickle
-    from har.simulate import simulate
+    from har.clips.annotations import write_pickle
+    from har.clips.simulate import simulate
 
     clip_set = simulate(options.seed)
     write_pickle(options.file, clip_set)
@@ -144,8 +145,8 @@ def simulate(options: argparse.Namespace) -> None:
 
 def export(options: argparse.Namespace) -> None:
     """Write a model as ONNX, after checking that it says the same."""
-    from har import onnx_model
     from har.files import write_atomically
+    from har.recognition import onnx_model
 
     _check_suffix(options.output, ".onnx")
     recognizer = _load_model(options.model)
@@ -169,9 +170,9 @@ def export(options: argparse.Namespace) -> None:
 
 def import_reference(options: argparse.Namespace) -> None:
     """Turn a checkpoint of the pytorch reference into one of this project."""
-    from har.checkpoint import save_checkpoint
-    from har.predict import Recognizer
-    from har.reference_import import read_reference
+    from har.models.checkpoint import save_checkpoint
+    from har.models.published_weights import read_reference
+    from har.recognition.recognizer import Recognizer
 
     _check_suffix(options.output, ".safetensors")
     checkpoint = read_reference(options.file, options.keep_class_ids)
@@ -185,7 +186,7 @@ def import_reference(options: argparse.Namespace) -> None:
 def sync_mlflow(_: argparse.Namespace) -> None:
     """Tell MLflow what the last `dvc repro` made."""
     from har.params import load_params
-    from har.tracking import record
+    from har.tracking.runs import record
 
     if not record(load_params()):
         sys.exit(1)
@@ -193,8 +194,8 @@ def sync_mlflow(_: argparse.Namespace) -> None:
 
 def serve(options: argparse.Namespace) -> None:
     """Answer requests with a registered model until Ctrl-C."""
-    from har import serving
     from har.params import load_params
+    from har.tracking import server as serving
 
     model = options.model or f"models:/{load_params().tracking.registered_model}@champion"
     serving.serve(model, options.host, options.port)
@@ -202,17 +203,17 @@ def serve(options: argparse.Namespace) -> None:
 
 def _load_model(path: str) -> "Recognizer":
     if path.lower().endswith(".onnx"):
-        from har.onnx_model import load
+        from har.recognition.onnx_model import load
 
         return load(path)
-    from har.predict import Recognizer
+    from har.recognition.recognizer import Recognizer
 
     return Recognizer.load(path)
 
 
 def _read(options: argparse.Namespace, recognizer: "Recognizer | None") -> "ClipSet":
+    from har.clips.user_files import read
     from har.skeleton import LAYOUTS
-    from har.user_files import read
 
     dimensions = LAYOUTS[recognizer.checkpoint.layout].dimensions if recognizer else 2
     clip_set = read(options.file, options.image_size, dimensions)
@@ -222,15 +223,15 @@ def _read(options: argparse.Namespace, recognizer: "Recognizer | None") -> "Clip
 
 
 def _chosen(options: argparse.Namespace, clip_set: "ClipSet") -> list:
-    from har.user_files import choose
+    from har.clips.user_files import choose
 
     return [choose(clip_set, options.clip, options.file)] if options.clip else clip_set.clips
 
 
 def _lengths(options: argparse.Namespace) -> tuple:
     """Window and stride in frames, 0 for whole clips, and the unit to tell times in."""
-    from har.answers import Times
-    from har.timeline import frames_of
+    from har.recognition.answers import Times
+    from har.recognition.timeline import frames_of
 
     if not options.window:
         return (0, 0), Times()
@@ -265,7 +266,7 @@ def _note_lengths(clips: list, window: int, recognizer: "Recognizer") -> None:
 
 
 def _print_accuracy(found: list, classes: list[str]) -> None:
-    from har.answers import accuracy
+    from har.recognition.answers import accuracy
 
     labelled = sum(answer.true_class is not None for answer in found)
     if counted := accuracy(found, classes):
@@ -283,9 +284,9 @@ def _clips_to_check(source: str | None, recognizer: "Recognizer") -> "ClipSet":
     import numpy as np
 
     from har.clips import ClipSet, make_clip
-    from har.simulate import simulate
+    from har.clips.simulate import simulate
+    from har.clips.user_files import read
     from har.skeleton import LAYOUTS
-    from har.user_files import read
 
     layout = LAYOUTS[recognizer.checkpoint.layout]
     if source:

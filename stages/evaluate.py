@@ -6,18 +6,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from har import dvc_plots, metrics, tracking
-from har.calibration import apply_temperature
-from har.checkpoint import load_checkpoint
+from har.dataset.store import Features, Prepared, data_hash, read_features, read_prepared
 from har.errors import UserError, user_errors_end_the_program
+from har.evaluation import metrics
+from har.evaluation.calibration import apply_temperature
 from har.files import read_csv, read_json, write_atomically, write_csv, write_json
 from har.models import build
+from har.models.checkpoint import load_checkpoint
 from har.params import Evaluate, load_params
-from har.predict import Recognizer, class_probabilities
+from har.recognition.recognizer import Recognizer, class_probabilities
 from har.skeleton import LAYOUTS
-from har.store import Features, Prepared, data_hash, read_features, read_prepared
-from har.training import HISTORY_COLUMNS, count_parameters
-from stages import FEATURES, METRICS, MODELS, PLOTS, PREDICTIONS, PREPARED
+from har.tracking import runs as tracking
+from har.training.trainer import HISTORY_COLUMNS, count_parameters
+from stages import FEATURES, METRICS, MODELS, PLOTS, PREDICTIONS, PREPARED, dvc_plots
 from stages.summary import audit_line, table
 
 NAMES = ("baseline", "improved")
@@ -149,7 +150,9 @@ def write_plots(
     histories: dict[str, list[dict[str, str]]], classes: list[str],
 ) -> None:  # fmt: skip
     """Write the tables that DVC draws and the pictures."""
-    from har import figures  # Matplotlib takes a while, and whatever is wrong is told before
+    from har.figures.charts import (
+        charts as figures,  # Matplotlib takes a while, and whatever is wrong is told before
+    )
 
     labels, layout = held_out.labels, LAYOUTS[held_out.settings["layout"]]
     rows = {row.id: row for row in prepared.rows}

@@ -6,14 +6,13 @@ from collections import Counter
 
 import numpy as np
 
-from har import sources
-from har.clips import Clip
+from har.clips import Clip, sources
+from har.dataset.store import write_prepared
 from har.errors import user_errors_end_the_program
-from har.figures import Sample, png, skeleton_strip
+from har.figures.charts import Sample, png, skeleton_strip
 from har.files import write_atomically, write_json
 from har.params import load_params, project_folder
 from har.skeleton import LAYOUTS, check_layout
-from har.store import write_prepared
 from stages import METRICS, PLOTS, PREPARED
 
 _MOST_SHOWN = 24  # classes: a picture of a hundred takes half as long as all the rest

@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from har.dataset.store import Row, read_prepared, read_split, write_features
+from har.dataset.transforms import preprocess
 from har.errors import UserError, user_errors_end_the_program
 from har.params import load_params
 from har.skeleton import LAYOUTS, check_layout
-from har.store import Row, read_prepared, read_split, write_features
-from har.transforms import preprocess
 from stages import FEATURES, PREPARED, SPLIT
 
 

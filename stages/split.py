@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from har import splits
+from har.dataset import splits
+from har.dataset.store import Row, read_rows
 from har.errors import UserError, user_errors_end_the_program
 from har.files import write_csv, write_json
 from har.params import Split, load_params
-from har.store import Row, read_rows
 from stages import METRICS, PREPARED, SPLIT
 from stages.summary import audit_line
 

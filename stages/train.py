@@ -5,20 +5,20 @@ from functools import partial
 
 import numpy as np
 import torch
+from har.training.resuming import fingerprint, load_state, save_state
 from torch import nn
 from tqdm import tqdm
 
-from har.calibration import fit_temperature
-from har.checkpoint import Checkpoint, save_checkpoint
-from har.devices import Devices, run_on_devices
+from har.dataset.store import Features, data_hash, read_features
+from har.evaluation.calibration import fit_temperature
 from har.files import write_csv
+from har.models.checkpoint import Checkpoint, save_checkpoint
 from har.params import Params, Preprocess, load_params
-from har.predict import class_probabilities
+from har.recognition.recognizer import class_probabilities
 from har.skeleton import LAYOUTS
-from har.store import Features, data_hash, read_features
-from har.tracking import describe_data, file_hash, model_params, training_run
-from har.training import HISTORY_COLUMNS, Epoch, count_parameters, train_model
-from har.unfinished import fingerprint, load_state, save_state
+from har.tracking.runs import describe_data, file_hash, model_params, training_run
+from har.training.devices import Devices, run_on_devices
+from har.training.trainer import HISTORY_COLUMNS, Epoch, count_parameters, train_model
 from stages import FEATURES, MODELS, UNFINISHED
 
 

@@ -53,8 +53,8 @@ def merged(base, changes):
 @pytest.fixture(scope="session")
 def tiny_pickle(tmp_path_factory):
     """A small simulated set in the published format: 3 classes, 8 groups each, 2 clips a group."""
-    from har.annotations import write_pickle
-    from har.simulate import simulate
+    from har.clips.annotations import write_pickle
+    from har.clips.simulate import simulate
 
     classes = ("ApplyEyeMakeup", "BlowDryHair", "HeadMassage")
     path = tmp_path_factory.mktemp("data") / "tiny.pkl"

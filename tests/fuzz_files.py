@@ -19,9 +19,9 @@ import numpy as np
 with atheris.instrument_imports(include=["har", "yaml", "zipfile"]):
     import yaml
 
+    from har.clips.user_files import read
     from har.errors import UserError
     from har.params import load_params
-    from har.user_files import read
     from tests.test_user_files import HOSTILE, POINTS, SCORES
 
 KIND = sys.argv.pop(1)

@@ -15,7 +15,7 @@ import atheris  # not among the project's requirements
 import numpy as np
 
 with atheris.instrument_imports(include=["har"]):
-    from har.annotations import read_pickle
+    from har.clips.annotations import read_pickle
     from har.errors import UserError
     from tests.test_safe_pickle import PROTOCOLS, RAW, published
 

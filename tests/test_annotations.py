@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from har import inspect
-from har.annotations import check, group_of, read_pickle, write_pickle
-from har.catalogue import CATALOGUE, HMDB51_CLASSES, NTU60_CLASSES, UCF101_CLASSES
 from har.clips import UNLABELLED, Clip, ClipSet
+from har.clips import describe as inspect
+from har.clips.annotations import check, group_of, read_pickle, write_pickle
+from har.clips.catalogue import CATALOGUE, HMDB51_CLASSES, NTU60_CLASSES, UCF101_CLASSES
 from har.errors import UserError
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from har import augment as augmentation
+from har.dataset import augment as augmentation
 from har.params import Augmentation, Windows
 from har.skeleton import LAYOUTS
 

@@ -6,12 +6,12 @@ import pytest
 
 from benchmarks import bench, peers, robustness, timing
 from benchmarks.experiments import recipe, with_overrides
+from har.dataset.transforms import preprocess
 from har.params import load_params
 from har.skeleton import LAYOUTS
-from har.training import count_parameters
-from har.transforms import preprocess
-from stages.report import fill
+from har.training.trainer import count_parameters
 from tests.tiny import random_clip
+from tools.report import fill
 
 
 @pytest.fixture

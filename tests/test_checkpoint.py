@@ -6,11 +6,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from har.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from har.errors import UserError
 from har.models import build
+from har.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from har.params import load_params
-from har.predict import Recognizer
+from har.recognition.recognizer import Recognizer
 from har.skeleton import LAYOUTS
 
 PARAMS = load_params(Path(__file__).parents[1] / "params.yaml")

@@ -17,10 +17,10 @@ import torch
 from PIL import Image
 
 from har.__main__ import main
-from har.annotations import read_pickle, write_pickle
-from har.checkpoint import save_checkpoint
 from har.clips import ClipSet
-from har.predict import Recognizer
+from har.clips.annotations import read_pickle, write_pickle
+from har.models.checkpoint import save_checkpoint
+from har.recognition.recognizer import Recognizer
 from tests.test_reference_import import content
 from tests.tiny import KERAS, PYTORCH, random_clip, tiny
 
@@ -143,7 +143,7 @@ def test_inspect_and_simulate(work, run, monkeypatch):
     said = run("inspect", "clips.pkl")
     assert "4, 17 joints" in said and re.search(r"1  wave +2 ", said)
     few = ClipSet([random_clip(1)], ["a"])
-    monkeypatch.setattr("har.simulate.simulate", lambda seed: few if seed == 7 else None)
+    monkeypatch.setattr("har.clips.simulate.simulate", lambda seed: few if seed == 7 else None)
     run("simulate", "made/set.pkl", "--seed", 7)
     assert read_pickle("made/set.pkl").clips[0].id == "clip_1"
 

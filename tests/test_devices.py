@@ -14,11 +14,11 @@ import pytest
 import torch
 from test_training import COCO, MODEL, TRAIN, made_features
 
-import har.training
-from har.devices import Devices, run_on_devices
+import har.training.trainer
 from har.errors import UserError
 from har.models import build
-from har.training import train_model
+from har.training.devices import Devices, run_on_devices
+from har.training.trainer import train_model
 
 TWO_STREAM = MODEL.model_copy(update={"arch": "two_stream", "layers": 2, "dropout": 0.0})
 # 17 train clips in batches of 8: one of the two processes gets the larger half of the last batch.
@@ -35,7 +35,7 @@ def without_dropout(*arguments):
 
 def train_and_write(folder, model_settings, devices):
     # Each process draws a dropout of its own: the comparison is about everything else.
-    har.training.build = without_dropout
+    har.training.trainer.build = without_dropout
     features = made_features(26)
     model, history = train_model(
         features.subset("train"), features.subset("val"), model_settings, SETTINGS, COCO, 3,
@@ -49,7 +49,7 @@ def train_and_write(folder, model_settings, devices):
 @pytest.mark.slow
 @pytest.mark.parametrize("model_settings", [TWO_STREAM, MODEL], ids=["two_stream", "lstm"])
 def test_two_processes_learn_what_one_does(tmp_path, monkeypatch, model_settings):
-    monkeypatch.setattr(har.training, "build", without_dropout)
+    monkeypatch.setattr(har.training.trainer, "build", without_dropout)
     for number in (1, 2):
         settings = SETTINGS.model_copy(update={"devices": number})
         run_on_devices(settings, partial(train_and_write, tmp_path, model_settings))

@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from har import sources
-from har.catalogue import PublishedSet
+from har.clips import sources
+from har.clips.catalogue import PublishedSet
 from har.errors import UserError
 
 LOST = 1 << 16  # bytes that may have to be sent again after a break
@@ -213,7 +213,7 @@ def test_only_https_is_trusted(server, tmp_path):
 
 
 def test_catalogue_addresses_are_https():
-    from har.catalogue import CATALOGUE
+    from har.clips.catalogue import CATALOGUE
 
     assert {published.address.split(":")[0] for published in CATALOGUE.values()} == {"https"}
     assert all(len(published.sha256) == 64 for published in CATALOGUE.values())

@@ -10,7 +10,8 @@ import pytest
 import vl_convert
 from dvc_render.vega import VegaRenderer
 
-from har import dvc_plots, metrics
+from har.evaluation import metrics
+from stages import dvc_plots
 
 TEMPLATES = Path(__file__).parents[1] / ".dvc/plots"
 CLASSES = ["zumba", "Archery", "mixing"]  # not in alphabetical order

@@ -8,9 +8,9 @@ import onnx
 import pytest
 import torch
 
-from har import onnx_model
-from har.checkpoint import settings_text
 from har.errors import UserError
+from har.models.checkpoint import settings_text
+from har.recognition import onnx_model
 from tests.tiny import KERAS, PYTORCH, random_clip, tiny
 
 CLIPS = [random_clip(seed, frames=frames) for seed, frames in ((0, 30), (1, 1), (2, 400))]

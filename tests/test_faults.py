@@ -21,7 +21,7 @@ import pytest
 import torch
 import yaml
 
-from har.annotations import read_pickle
+from har.clips.annotations import read_pickle
 from har.params import load_params
 from tests.tiny import tiny
 

@@ -9,8 +9,9 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from har import figures, metrics
-from har.calibration import apply_temperature
+from har.evaluation import metrics
+from har.evaluation.calibration import apply_temperature
+from har.figures import charts as figures
 from har.skeleton import LAYOUTS
 
 COCO = LAYOUTS["coco17"]

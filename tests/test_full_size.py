@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from benchmarks import full_size
-from har.annotations import read_pickle
-from har.catalogue import UCF101_CLASSES
+from har.clips.annotations import read_pickle
+from har.clips.catalogue import UCF101_CLASSES
+from har.dataset.store import read_prepared
 from har.errors import UserError
-from har.store import read_prepared
 
 GROUPS = (1, 2, 8, 9, 15, 22)
 

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 import yaml
 
-from har.checkpoint import save_checkpoint
+from har.clips.user_files import read
+from har.dataset.store import read_features, read_prepared, read_split
 from har.errors import UserError
 from har.files import write_csv
+from har.models.checkpoint import save_checkpoint
 from har.params import Params, load_params
-from har.predict import Recognizer
-from har.store import read_features, read_prepared, read_split
-from har.training import HISTORY_COLUMNS, Epoch
-from har.user_files import read
+from har.recognition.recognizer import Recognizer
+from har.training.trainer import HISTORY_COLUMNS, Epoch
 from stages.evaluate import read_history
 from tests.conftest import ROOT
 from tests.test_odd_clips import ordinary, stages, undrawn, write
@@ -396,7 +396,7 @@ def test_own_keypoints_with_strange_values_are_a_clip_or_refused(tmp_path, suffi
 def test_own_keypoints_that_are_a_pipe_or_too_many_are_refused(tmp_path, monkeypatch):
     os.mkfifo(tmp_path / "pipe.npz")
     assert "pipe.npz is not a file" in refusal(read, tmp_path / "pipe.npz")
-    monkeypatch.setattr("har.user_files._MOST_NUMBERS", 6 * 34)
+    monkeypatch.setattr("har.clips.user_files._MOST_NUMBERS", 6 * 34)
     np.save(tmp_path / "six.npy", np.ones((6, 17, 2), np.uint8))
     np.save(tmp_path / "seven.npy", np.ones((7, 17, 2), np.uint8))
     assert not refusal(read, tmp_path / "six.npy")

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from har.keras import KerasAdam
 from har.models import build
+from har.models.keras_parity import KerasAdam
 from har.params import Model, Windows
 from har.skeleton import LAYOUTS
 

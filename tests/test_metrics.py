@@ -11,8 +11,8 @@ import torch
 from scipy.stats import binomtest
 from sklearn import metrics as sklearn_metrics
 
-from har import metrics
-from har.calibration import apply_temperature, fit_temperature
+from har.evaluation import metrics
+from har.evaluation.calibration import apply_temperature, fit_temperature
 
 
 def one_hot(predicted, classes, confidence=0.9):

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from har.keras import KerasAdam, pack_steps, quick_dropout
 from har.models import build, fold_batch_norms
+from har.models.keras_parity import KerasAdam, pack_steps, quick_dropout
 from har.models.persons import by_prominence, over_persons
 from har.params import Model, Windows
 from har.skeleton import LAYOUTS, Layout

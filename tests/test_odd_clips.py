@@ -16,13 +16,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
-from har.calibration import apply_temperature
+from har.clips.user_files import read
+from har.dataset.store import read_features
+from har.dataset.transforms import track_persons
 from har.errors import UserError
+from har.evaluation.calibration import apply_temperature
 from har.params import load_params
-from har.predict import Recognizer, class_probabilities
-from har.store import read_features
-from har.transforms import track_persons
-from har.user_files import read
+from har.recognition.recognizer import Recognizer, class_probabilities
 from stages import prepare, preprocess, split
 from tests.tiny import KERAS, PYTORCH, random_clip, tiny
 

@@ -13,10 +13,10 @@ import pytest
 import vl_convert
 from PIL import Image
 
-from har import dvc_plots
 from har.errors import UserError
 from har.files import write_csv
-from har.offline_page import offline_page
+from stages import dvc_plots
+from tools.offline_page import offline_page
 
 ROOT = Path(__file__).parents[1]
 MAGENTA, BASELINE = (255, 0, 255), (0xE6, 0x9F, 0x00)
@@ -80,7 +80,7 @@ def test_a_page_that_is_not_there_is_named(page, tmp_path):
 
 
 def test_command_line(page, tmp_path):
-    command = [sys.executable, "-m", "har.offline_page"]
+    command = [sys.executable, "-m", "tools.offline_page"]
     done = subprocess.run([*command, page, tmp_path / "plots.html"], cwd=ROOT, check=True)
     assert done.returncode == 0
     assert (tmp_path / "plots.html").read_text() == offline_page(page)

@@ -224,8 +224,8 @@ def test_one_class_is_refused_with_a_remedy(project):
 
 
 def test_too_few_groups_are_told(project):
-    from har.annotations import write_pickle
-    from har.simulate import simulate
+    from har.clips.annotations import write_pickle
+    from har.clips.simulate import simulate
 
     path = project.folder / "few.pkl"
     write_pickle(path, simulate(0, ("ApplyEyeMakeup", "HeadMassage"), (1, 2), frames=20))

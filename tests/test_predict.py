@@ -9,13 +9,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from har.answers import accuracy, ask
-from har.calibration import apply_temperature
-from har.checkpoint import load_checkpoint, save_checkpoint, settings_text
 from har.clips import ClipSet
 from har.errors import UserError
-from har.predict import Recognizer
-from har.timeline import cut, frames_of, persons_apart, spans, windows
+from har.evaluation.calibration import apply_temperature
+from har.models.checkpoint import load_checkpoint, save_checkpoint, settings_text
+from har.recognition.answers import accuracy, ask
+from har.recognition.recognizer import Recognizer
+from har.recognition.timeline import cut, frames_of, persons_apart, spans, windows
 from tests.tiny import KERAS, random_clip, tiny, tiny_checkpoint
 
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from har.annotations import read_pickle
-from har.checkpoint import load_checkpoint, save_checkpoint
+from har.clips.annotations import read_pickle
 from har.errors import UserError
-from har.predict import Recognizer
-from har.reference_import import read_reference
+from har.models.checkpoint import load_checkpoint, save_checkpoint
+from har.models.published_weights import read_reference
+from har.recognition.recognizer import Recognizer
 from tests.tiny import random_clip
 
 CLASSES = ["ApplyEyeMakeup", "ApplyLipstick", "Archery", "BabyCrawling", "BalanceBeam"]

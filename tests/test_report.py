@@ -4,7 +4,7 @@ import pytest
 
 from har.files import read_json
 from har.params import load_params
-from stages.report import blocks, fill
+from tools.report import blocks, fill
 
 ROOT = Path(__file__).parents[1]
 

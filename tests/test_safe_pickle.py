@@ -14,8 +14,8 @@ import numpy as np
 import numpy.testing
 import pytest
 
-from har import safe_pickle
-from har.annotations import read_pickle
+from har.clips import safe_pickle
+from har.clips.annotations import read_pickle
 from har.errors import UserError
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)

@@ -14,16 +14,17 @@ import pandas as pd
 import psutil
 import pytest
 import torch
+from har.tracking.served_model import MOST_FRAMES, ServedModel, clip_of_row
 
-from har import serving, tracking
-from har.checkpoint import Checkpoint, save_checkpoint
 from har.clips import Clip
 from har.errors import UserError
 from har.models import build
+from har.models.checkpoint import Checkpoint, save_checkpoint
 from har.params import load_params
-from har.predict import Recognizer
-from har.served_model import MOST_FRAMES, ServedModel, clip_of_row
+from har.recognition.recognizer import Recognizer
 from har.skeleton import LAYOUTS
+from har.tracking import runs as tracking
+from har.tracking import server as serving
 
 ROOT = Path(__file__).parents[1]
 PARAMS = load_params(ROOT / "params.yaml")
@@ -278,7 +279,7 @@ def check_answers(server, checkpoint):
 def test_our_server_over_a_real_connection(registered, checkpoint, tmp_path):
     port = free_port()
     model = f"models:/{PARAMS.tracking.registered_model}@champion"
-    code = f"from har.serving import serve; serve({model!r}, port={port})"
+    code = f"from har.tracking.server import serve; serve({model!r}, port={port})"
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {code}"]
     log = tmp_path / "log.txt"
     server = Server(command, registered, port, log)

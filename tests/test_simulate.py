@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from har.clips import Clip, ClipSet
-from har.simulate import GROUPS, simulate
-from har.simulate.actions import CLASSES, act
-from har.simulate.bodies import frames, joints, reach, rotation, sample_body
-from har.simulate.camera import HEIGHT, WIDTH, Camera
-from har.simulate.detector import Detection, detect, fill_slots, sample_faults
+from har.clips.simulate import GROUPS, simulate
+from har.clips.simulate.actions import CLASSES, act
+from har.clips.simulate.bodies import frames, joints, reach, rotation, sample_body
+from har.clips.simulate.camera import HEIGHT, WIDTH, Camera
+from har.clips.simulate.detector import Detection, detect, fill_slots, sample_faults
 
 NAME = re.compile(r"v_([A-Za-z]+)_g(\d\d)_c(\d\d)")
 

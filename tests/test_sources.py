@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from har import catalogue, sources
-from har.annotations import write_pickle
-from har.catalogue import PublishedSet
-from har.clips import Clip, ClipSet
+from har.clips import Clip, ClipSet, catalogue, sources
+from har.clips.annotations import write_pickle
+from har.clips.catalogue import PublishedSet
 from har.errors import UserError
 
 
@@ -80,7 +79,7 @@ def test_an_unknown_source_is_refused_with_those_there_are(tmp_path):
 
 
 def test_the_simulated_set_comes_from_the_seed(tmp_path, monkeypatch):
-    monkeypatch.setattr("har.simulate.simulate", lambda seed: f"simulated with {seed}")
+    monkeypatch.setattr("har.clips.simulate.simulate", lambda seed: f"simulated with {seed}")
     assert sources.load("simulated", 5, tmp_path) == "simulated with 5"
 
 

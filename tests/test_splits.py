@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import train_test_split
 
-from har import splits
+from har.dataset import splits
 from har.errors import UserError
 
 KERAS_CLASSES = (0, 1, 12, 19, 38)

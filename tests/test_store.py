@@ -4,9 +4,15 @@ import numpy as np
 import pytest
 
 from har.clips import Clip
+from har.dataset.store import (
+    data_hash,
+    read_features,
+    read_prepared,
+    write_features,
+    write_prepared,
+)
 from har.errors import UserError
 from har.params import load_params
-from har.store import data_hash, read_features, read_prepared, write_features, write_prepared
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 

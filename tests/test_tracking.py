@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 import torch
 
-from har import tracking
-from har.checkpoint import Checkpoint, save_checkpoint
 from har.clips import Clip
 from har.errors import UserError
 from har.files import write_csv, write_json
 from har.models import build
+from har.models.checkpoint import Checkpoint, save_checkpoint
 from har.params import load_params
 from har.skeleton import LAYOUTS
+from har.tracking import runs as tracking
 
 ROOT = Path(__file__).parents[1]
 PARAMS = load_params(ROOT / "params.yaml")

@@ -3,15 +3,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from har.training.resuming import fingerprint, load_state, save_state
 from sklearn.metrics import accuracy_score, f1_score
 
+from har.dataset.store import Features
 from har.errors import UserError
 from har.params import load_params
-from har.predict import class_probabilities
+from har.recognition.recognizer import class_probabilities
 from har.skeleton import LAYOUTS
-from har.store import Features
-from har.training import _figures, count_parameters, train_model
-from har.unfinished import fingerprint, load_state, save_state
+from har.training.trainer import _figures, count_parameters, train_model
 
 PARAMS = load_params(Path(__file__).parents[1] / "params.yaml")
 COCO = LAYOUTS["coco17"]
@@ -111,7 +111,7 @@ def test_whole_clips_are_taken_as_they_are():
 
 
 def test_probabilities_are_the_geometric_mean_over_windows():
-    from har.augment import test_windows
+    from har.dataset.augment import test_windows
 
     features = made_features()
     model, _ = fit()

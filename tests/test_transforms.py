@@ -2,9 +2,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from har.params import Preprocess
-from har.skeleton import LAYOUTS
-from har.transforms import (
+from har.dataset.transforms import (
     _assign_tracks,
     _body_sizes,
     divide_by_scale,
@@ -15,6 +13,8 @@ from har.transforms import (
     subtract_centre,
     track_persons,
 )
+from har.params import Preprocess
+from har.skeleton import LAYOUTS
 
 COCO = LAYOUTS["coco17"]
 ORDER = {name: joint for joint, name in enumerate(COCO.joints)}
@@ -175,7 +175,7 @@ def test_scales():
 
 def test_input_of_the_pytorch_reference_on_a_genuine_clip(real_data):
     """The array that the reference's description fixes, computed here without the library."""
-    from har.annotations import read_pickle
+    from har.clips.annotations import read_pickle
 
     clips = read_pickle(real_data / "ucf101_six_clips.pkl").clips
     clip = next(clip for clip in clips if clip.id == "v_ApplyEyeMakeup_g01_c01")

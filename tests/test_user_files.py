@@ -8,10 +8,10 @@ import zipfile
 import numpy as np
 import pytest
 
-from har.annotations import write_pickle
 from har.clips import UNLABELLED, Clip, ClipSet, make_clip
+from har.clips.annotations import write_pickle
+from har.clips.user_files import choose, layout_of, read
 from har.errors import UserError
-from har.user_files import choose, layout_of, read
 
 POINTS = np.random.default_rng(0).uniform(10, 200, (2, 6, 17, 2)).astype(np.float32)
 SCORES = np.random.default_rng(1).uniform(0.1, 1, (2, 6, 17)).astype(np.float32)
@@ -179,7 +179,7 @@ def test_hostile_files_are_refused_in_one_line(tmp_path, name):
 
 
 def test_an_archive_that_unpacks_to_more_than_a_clip_is_refused_unread(tmp_path, monkeypatch):
-    monkeypatch.setattr("har.user_files._MOST_BYTES", 10**6)
+    monkeypatch.setattr("har.clips.user_files._MOST_BYTES", 10**6)
     monkeypatch.setattr(zipfile.ZipFile, "read", None)
     (tmp_path / "a.npz").write_bytes(npz(keypoints=npy(POINTS), scores=bytes(10**6)))
     assert (tmp_path / "a.npz").stat().st_size < 20_000

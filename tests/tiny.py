@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from har.checkpoint import Checkpoint
 from har.clips import Clip
 from har.models import build
+from har.models.checkpoint import Checkpoint
 from har.params import load_params
-from har.predict import Recognizer
+from har.recognition.recognizer import Recognizer
 from har.skeleton import LAYOUTS
 
 KERAS = {"persons": 1, "tracking": False, "hide_below": 0.0, "scale": "image", "frames": 40}

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from har.features import PoseFeatures
-from har.keras import keras_start, pack_steps, quick_dropout
+from har.models.features import PoseFeatures
+from har.models.keras_parity import keras_start, pack_steps, quick_dropout
 from har.models.persons import over_persons
 from har.skeleton import Layout
 

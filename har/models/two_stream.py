@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from har.features import PoseFeatures
+from har.models.features import PoseFeatures
 from har.models.persons import by_prominence
 from har.skeleton import Layout
 

@@ -1,4 +1,4 @@
-"""Draw the simulated set beside genuine skeletons: `python -m har.simulate.compare --help`.
+"""Draw the simulated set beside genuine skeletons: `python -m har.clips.simulate.compare --help`.
 
 Both genuine files are optional extras of whoever has them; the pipeline needs neither.
 """
@@ -13,11 +13,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from har.annotations import read_pickle
 from har.clips import Clip
+from har.clips.annotations import read_pickle
+from har.clips.simulate import simulate
+from har.clips.simulate.actions import CLASSES
 from har.files import write_atomically
-from har.simulate import simulate
-from har.simulate.actions import CLASSES
 from har.skeleton import LAYOUTS
 
 # Blue and orange of Okabe and Ito's palette, told apart by all common kinds of colour vision.

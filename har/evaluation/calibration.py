@@ -1,6 +1,6 @@
 """The temperature that makes a model as sure of itself as it is right.
 
-Apart from har.metrics, because the train stages and `predict` need no more than this.
+Apart from har.evaluation.metrics, because the train stages and `predict` need no more than this.
 """
 
 import numpy as np

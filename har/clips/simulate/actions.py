@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from har.simulate.bodies import (
+from har.clips.simulate.bodies import (
     LEFT,
     RIGHT,
     SIDE,
@@ -22,7 +22,7 @@ from har.simulate.bodies import (
     sample_body,
     turned,
 )
-from har.simulate.noise import FPS, bursts, smooth, wander
+from har.clips.simulate.noise import FPS, bursts, smooth, wander
 
 CLASSES = ("ApplyEyeMakeup", "ApplyLipstick", "BlowDryHair", "BrushingTeeth", "HeadMassage")
 

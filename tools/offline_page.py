@@ -1,7 +1,7 @@
 """One HTML file that draws every plot without a network, made of the page that DVC writes.
 
 `dvc plots show` writes a page that loads its drawing library from the internet and its pictures
-from a folder beside it. `python -m har.offline_page FOLDER/index.html plots.html` puts both
+from a folder beside it. `python -m tools.offline_page FOLDER/index.html plots.html` puts both
 inside: the library out of the package vl-convert-python, the pictures as data addresses.
 """
 
@@ -67,7 +67,7 @@ def _read(path: Path) -> bytes:
 
 def main() -> None:
     """Command line: the page that DVC wrote, and where the single file goes."""
-    parser = argparse.ArgumentParser(prog="python -m har.offline_page", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.offline_page", description=__doc__)
     parser.add_argument("page", type=Path, help="index.html written by dvc plots show or diff")
     parser.add_argument("output", type=Path, help="the single file to write")
     parser.add_argument("--title", default="Plots")

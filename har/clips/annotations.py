@@ -18,11 +18,10 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from har import catalogue, safe_pickle
-from har.clips import UNLABELLED, Clip, ClipSet
+from har.clips import UNLABELLED, Clip, ClipSet, catalogue, safe_pickle
+from har.clips.safe_pickle import shown
 from har.errors import UserError
 from har.files import write_atomically
-from har.safe_pickle import shown
 
 _MOST_CLASSES = 10_000
 _LONGEST_NAME = 1000  # characters

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from har import tracking
 from har.clips import Clip
 from har.errors import UserError
-from har.predict import Recognizer
+from har.recognition.recognizer import Recognizer
+from har.tracking import runs as tracking
 
 # Of one request, over all its clips and persons: about half an hour of one person.
 MOST_FRAMES = 50_000

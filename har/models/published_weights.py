@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 
-from har.catalogue import UCF101_CLASSES
-from har.checkpoint import Checkpoint
+from har.clips.catalogue import UCF101_CLASSES
+from har.clips.safe_pickle import shown
 from har.errors import UserError
+from har.models.checkpoint import Checkpoint
 from har.params import Model, Preprocess, Windows
-from har.safe_pickle import shown
 from har.skeleton import LAYOUTS
 
 _MOST_BYTES = 2**27  # the reference's files have 350 kB

@@ -17,10 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
-from har import annotations, safe_pickle, sources
-from har.clips import UNLABELLED, Clip, ClipSet, make_clip
+from har.clips import UNLABELLED, Clip, ClipSet, annotations, make_clip, safe_pickle, sources
+from har.clips.safe_pickle import shown
 from har.errors import UserError
-from har.safe_pickle import shown
 from har.skeleton import LAYOUTS, Layout
 
 _KEYS = ("keypoints", "scores", "image_size")

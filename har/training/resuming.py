@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from har.files import write_atomically
-from har.training import State
+from har.training.trainer import State
 
 
 def fingerprint(*settings: Any) -> str:

@@ -10,7 +10,7 @@ import functools
 import torch
 from torch import Tensor
 
-from har.features import body_size, frame_centres
+from har.models.features import body_size, frame_centres
 from har.params import Augmentation, Windows
 from har.skeleton import Layout
 

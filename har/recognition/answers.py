@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from har.clips import UNLABELLED, Clip, ClipSet
-from har.predict import Recognizer
-from har.timeline import persons_apart, windows
+from har.recognition.recognizer import Recognizer
+from har.recognition.timeline import persons_apart, windows
 
 
 @dataclass(frozen=True)

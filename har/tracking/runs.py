@@ -28,10 +28,10 @@ from typing import Any
 from filelock import FileLock
 
 from har.clips import Clip
+from har.dataset.store import Features, read_features, read_prepared
 from har.errors import UserError
 from har.files import read_csv, read_json
 from har.params import Params, Tracking, project_folder
-from har.store import Features, read_features, read_prepared
 
 NAMES = ("baseline", "improved")
 CHAMPION = "champion"
@@ -365,7 +365,7 @@ def read_results(params: Params, folder: Path = Path()) -> list[Result]:
     Raises:
         UserError: a model or its history is missing or damaged.
     """
-    from har.checkpoint import load_checkpoint
+    from har.models.checkpoint import load_checkpoint
 
     try:
         features = read_features(folder / "data/features")
@@ -478,7 +478,7 @@ def _log_model(store: _Store, run_id: str, result: Result) -> str:
     from mlflow.types.schema import AnyType, Array, ColSpec, DataType, Map, Schema
 
     # MLflow checks nested lists number by number, minutes for a long clip: ours are of any type,
-    # and har.served_model does the checking.
+    # and har.tracking.served_model does the checking.
     inputs = Schema([
         ColSpec(AnyType(), "keypoints"),
         ColSpec(Array(DataType.long), "image_size"),
@@ -495,7 +495,7 @@ def _log_model(store: _Store, run_id: str, result: Result) -> str:
         folder = Path(scratch) / "model"
         pyfunc.save_model(
             folder,
-            loader_module="har.served_model",
+            loader_module="har.tracking.served_model",
             data_path=str(result.checkpoint),
             code_paths=[str(Path(__file__).parent)],
             mlflow_model=Model(run_id=run_id, model_id=logged.model_id),

@@ -10,16 +10,16 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from har.augment import augment, training_windows
-from har.devices import ALONE, Devices
+from har.dataset.augment import augment, training_windows
+from har.dataset.store import Features
 from har.errors import UserError
-from har.keras import KerasAdam
-from har.metrics import macro_f1
+from har.evaluation.metrics import macro_f1
 from har.models import build
+from har.models.keras_parity import KerasAdam
 from har.params import Model, Train
-from har.predict import class_probabilities, whole_clips
+from har.recognition.recognizer import class_probabilities, whole_clips
 from har.skeleton import Layout
-from har.store import Features
+from har.training.devices import ALONE, Devices
 
 _MOST_REPORTS = 30
 

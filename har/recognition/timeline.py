@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from har.clips import Clip
+from har.dataset.transforms import hide_joints, track_persons
 from har.errors import UserError
 from har.params import Preprocess
-from har.predict import Recognizer
-from har.transforms import hide_joints, track_persons
+from har.recognition.recognizer import Recognizer
 
 _AT_ONCE = 64
 _LENGTH = re.compile(r"(?P<number>\d+(?:\.\d*)?|\.\d+)(?P<unit>s?)", re.ASCII)

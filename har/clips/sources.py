@@ -14,12 +14,11 @@ import requests
 from filelock import FileLock
 from tqdm import tqdm
 
-from har import annotations, safe_pickle
-from har.annotations import read_pickle
-from har.catalogue import CATALOGUE, PublishedSet
-from har.clips import UNLABELLED, ClipSet
+from har.clips import UNLABELLED, ClipSet, annotations, safe_pickle
+from har.clips.annotations import read_pickle
+from har.clips.catalogue import CATALOGUE, PublishedSet
+from har.clips.safe_pickle import shown
 from har.errors import UserError
-from har.safe_pickle import shown
 
 _UCF101_IMAGE = (256, 340)  # height and width of every clip of the published UCF101 file
 _CHUNK = 1 << 16  # bytes; what a broken connection loses at most
@@ -42,7 +41,7 @@ def load(source: str, seed: int, raw_folder: str | Path, base: str | Path = ".")
         UserError: there is no such source, or it can't be fetched or read.
     """
     if source == "simulated":
-        from har.simulate import simulate  # the other sources do without it
+        from har.clips.simulate import simulate  # the other sources do without it
 
         return simulate(seed)
     if source in CATALOGUE:

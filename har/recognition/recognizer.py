@@ -7,16 +7,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from har.augment import test_windows
-from har.calibration import apply_temperature
-from har.checkpoint import Checkpoint, load_checkpoint
 from har.clips import Clip, make_clip
+from har.dataset.augment import test_windows
+from har.dataset.store import Features
+from har.dataset.transforms import preprocess
 from har.errors import UserError
+from har.evaluation.calibration import apply_temperature
 from har.models import build, fold_batch_norms
+from har.models.checkpoint import Checkpoint, load_checkpoint
 from har.params import Model
 from har.skeleton import LAYOUTS
-from har.store import Features
-from har.transforms import preprocess
 
 _CLIPS_AT_ONCE = 64  # what is in work then fits the cache
 

@@ -18,10 +18,10 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from har.checkpoint import Checkpoint, checkpoint_of_settings, settings_text
 from har.clips import Clip
 from har.errors import UserError
-from har.predict import Recognizer
+from har.models.checkpoint import Checkpoint, checkpoint_of_settings, settings_text
+from har.recognition.recognizer import Recognizer
 from har.skeleton import LAYOUTS
 
 _KEY = "har"

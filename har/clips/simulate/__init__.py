@@ -11,16 +11,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from har.clips import Clip, ClipSet
-from har.simulate.actions import CLASSES, Session, act, bystander
-from har.simulate.camera import HEIGHT, WIDTH, Camera, sample_camera
-from har.simulate.detector import (
+from har.clips.simulate.actions import CLASSES, Session, act, bystander
+from har.clips.simulate.camera import HEIGHT, WIDTH, Camera, sample_camera
+from har.clips.simulate.detector import (
     Detection,
     appearances,
     detect,
     fill_slots,
     sample_faults,
 )
-from har.simulate.noise import wander
+from har.clips.simulate.noise import wander
 
 GROUPS = range(1, 26)
 

@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from har import tracking
 from har.errors import UserError
+from har.tracking import runs as tracking
 
 LARGEST_BODY = 16 * 2**20
 SECONDS = 30
@@ -57,7 +57,7 @@ def serve(model: str, host: str = "127.0.0.1", port: int = 5001) -> NoReturn:
         ),
     }
     command = [
-        sys.executable, "-m", "uvicorn", "--factory", "har.serving:application",
+        sys.executable, "-m", "uvicorn", "--factory", "har.tracking.server:application",
         "--app-dir", str(folder / "code"), "--host", host, "--port", str(port),
         "--limit-concurrency", str(_MOST_AT_ONCE), "--log-level", "warning",
     ]  # fmt: skip

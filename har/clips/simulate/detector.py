@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from har.simulate.camera import HEIGHT, WIDTH
-from har.simulate.noise import FPS, bursts, held, wander
+from har.clips.simulate.camera import HEIGHT, WIDTH
+from har.clips.simulate.noise import FPS, bursts, held, wander
 
 # Logit of the score of a joint that is in full view; lower body mostly under tables and clothes.
 _CLEAR = np.array(

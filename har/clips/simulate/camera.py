@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from har.simulate.bodies import rotation
+from har.clips.simulate.bodies import rotation
 
 HEIGHT, WIDTH = 256, 340
 

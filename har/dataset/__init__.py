@@ -1,0 +1,1 @@
+"""Clips to batches: prepared clips and sequences on disk, splits, preprocessing, windows."""

@@ -1,0 +1,1 @@
+"""Pictures of skeletons and charts of figures."""

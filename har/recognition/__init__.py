@@ -1,0 +1,1 @@
+"""From clips to answers: the recogniser, sliding windows, predictions, ONNX."""

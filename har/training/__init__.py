@@ -1,0 +1,1 @@
+"""Networks learn: the trainer, devices, resuming."""
