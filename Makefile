@@ -8,7 +8,7 @@ export PATH := $(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help repro experiment crossval leaderboard bench report test test-keras check ui plots serve lock clean dvc-ready
+.PHONY: help repro experiment crossval leaderboard bench report deps test test-keras check ui plots serve lock clean dvc-ready
 
 help:  ## list what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{sub(/:.*/, "", $$1); printf "make %-12s %s\n", $$1, $$2}'
@@ -46,7 +46,7 @@ check: dvc-ready  ## style, types, and whether dvc.lock matches code and setting
 test-keras:  ## compare our Keras LSTM with TensorFlow's, in an environment of its own
 	$(PYTHON) -m venv .venv-keras
 	.venv-keras/bin/python -m pip install --quiet --disable-pip-version-check tensorflow-cpu torch==2.13.0 pytest pytest-timeout pydantic pyyaml
-	.venv-keras/bin/python -m pytest tests/test_keras_equality.py
+	.venv-keras/bin/python -m pytest tests/models/test_keras_equality.py
 
 ui: $(VENV)/installed  ## browse the runs in MLflow
 	@echo 'open http://127.0.0.1:5000/#/experiments, stop with Ctrl-C'
@@ -58,6 +58,9 @@ plots: dvc-ready  ## write every plot into one page that needs no network
 
 report: $(VENV)/installed  ## write the last run's figures into README.md and MODEL_CARD.md
 	@python -m tools.report
+
+deps: $(VENV)/installed  ## write the stages' dependency lists into dvc.yaml
+	@python -m tools.dependencies
 
 crossval: dvc-ready  ## cross-validate over groups: make crossval ARGS='--folds 5 --seeds 1,2'
 	@python -m benchmarks.crossval $(ARGS)

@@ -28,8 +28,8 @@ from har.clips.annotations import read_pickle
 from har.clips.simulate import simulate
 from har.clips.sources import choose_classes
 from har.dataset import splits
-from har.dataset.store import Features
-from har.dataset.transforms import preprocess
+from har.dataset.preprocessing import preprocess
+from har.dataset.sequences import Sequences
 from har.errors import UserError, user_errors_end_the_program
 from har.models.features import PoseFeatures
 from har.models.persons import over_persons
@@ -170,7 +170,7 @@ VARIANTS: dict[str, tuple[type[TwoStream], tuple[str, ...]]] = {
 }  # fmt: skip
 
 
-def features_of(source: str, params: Params) -> Features:
+def features_of(source: str, params: Params) -> Sequences:
     """The preprocessed training part of a pickle (its official one) or of `simulated`."""
     if source == "simulated":
         found = simulate(params.prepare.seed)
@@ -187,7 +187,7 @@ def features_of(source: str, params: Params) -> Features:
     return preprocessed(clips, found.classes, params)
 
 
-def preprocessed(clips: list[Clip], classes: list[str], params: Params) -> Features:
+def preprocessed(clips: list[Clip], classes: list[str], params: Params) -> Sequences:
     """What the stage `preprocess` makes of clips."""
     frames = []
     for clip in clips:
@@ -196,7 +196,7 @@ def preprocessed(clips: list[Clip], classes: list[str], params: Params) -> Featu
             np.moveaxis(preprocess(poses, clip.image_size, params.preprocess, COCO), 0, 1)
         )
     lengths = np.array([len(one) for one in frames])
-    return Features(
+    return Sequences(
         np.concatenate(frames), np.cumsum(lengths) - lengths, lengths,
         np.array([clip.label for clip in clips]), np.array([clip.id for clip in clips]),
         np.array([clip.group for clip in clips]), np.full(len(clips), ""),
@@ -204,7 +204,7 @@ def preprocessed(clips: list[Clip], classes: list[str], params: Params) -> Featu
     )  # fmt: skip
 
 
-def folds(name: str, features: Features, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def folds(name: str, features: Sequences, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Clip indices to train on and to measure on."""
     labels, groups = features.labels, features.groups
     if name == "Penn Action":  # knows no groups; two of the eight parts
@@ -219,7 +219,7 @@ def folds(name: str, features: Features, seed: int) -> Iterator[tuple[np.ndarray
 
 
 def accuracy(
-    name: str, features: Features, network: type[TwoStream], params: Params, seed: int
+    name: str, features: Sequences, network: type[TwoStream], params: Params, seed: int
 ) -> float:
     """Share of clips named right, over all folds of a seed."""
     right = total = 0
@@ -261,7 +261,7 @@ def main() -> None:
     lines = path.read_text().splitlines() if path.exists() else []
     done = {(row["variant"], row["data"], row["seed"]): row["accuracy"]
             for row in map(json.loads, lines)}  # fmt: skip
-    found: dict[tuple[str, bool], Features] = {}
+    found: dict[tuple[str, bool], Sequences] = {}
     for variant in variants:
         network, overrides = VARIANTS[variant]
         settings = with_overrides(params, (*SHORT, *overrides))

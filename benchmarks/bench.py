@@ -29,8 +29,10 @@ from benchmarks import peers
 from benchmarks.experiments import recipe, with_overrides
 from benchmarks.timing import cost, interleaved, interleaved_costs, machine, matrix_rate
 from har.clips import Clip
-from har.dataset.augment import augment, training_windows
-from har.dataset.store import Features, read_features, read_prepared
+from har.dataset.augmentation import augment
+from har.dataset.prepared import read_prepared
+from har.dataset.sequences import Sequences, read_sequences
+from har.dataset.windows import training_windows
 from har.errors import UserError, user_errors_end_the_program
 from har.files import write_atomically
 from har.models import build
@@ -126,7 +128,7 @@ def keras(setup: Setup) -> list[Row]:
         raise NotMeasuredError(f"{what}: no TensorFlow (`make test-keras` sets it up)")
     params = with_overrides(setup.params, recipe("keras"))
     folder = prepared_features(setup, "keras", params) / "data/features"
-    train, epochs, rows = read_features(folder).subset("train"), 2, []
+    train, epochs, rows = read_sequences(folder).subset("train"), 2, []
     arrays = np.stack([train.clip(i)[0, ..., :-1] for i in range(len(train))])
     arrays = arrays.reshape(len(train), params.preprocess.frames, -1)
     for cores in sorted({1, min(2, os.cpu_count() or 1)}):
@@ -162,7 +164,7 @@ def train_and_time(
 ) -> None:
     """Train as one of the processes; the first writes how long it took."""
     torch.set_num_threads(1)
-    train, layout = read_features(features).subset("train"), LAYOUTS["coco17"]
+    train, layout = read_sequences(features).subset("train"), LAYOUTS["coco17"]
     nothing = train.subset()
     once = settings.model_copy(update={"epochs": 1})
     train_model(train, nothing, model, once, layout, 0, devices=devices)
@@ -178,7 +180,9 @@ def pytorch(setup: Setup) -> list[Row]:
     params = with_overrides(setup.params, (*recipe("pytorch"), source))
     folder = prepared_features(setup, "pytorch", params)
     prepared, features = read_prepared(folder / "data/prepared"), folder / "data/features"
-    subset_of = dict(zip(read_features(features).ids, read_features(features).subsets, strict=True))
+    subset_of = dict(
+        zip(read_sequences(features).ids, read_sequences(features).subsets, strict=True)
+    )
     files: dict[str, list[tuple[Path, int]]] = {"train": [], "val": []}
     for row in prepared.rows:
         path = folder / row.class_name / f"{row.class_name}_{row.id}.pkl"
@@ -189,7 +193,7 @@ def pytorch(setup: Setup) -> list[Row]:
     epochs, workers = params.train.epochs, 2
 
     def ours() -> None:
-        clips = read_features(features)
+        clips = read_sequences(features)
         train, val = clips.subset("train"), clips.subset("val")
         train_model(train, val, params.model, params.train, LAYOUTS["coco17"], 0)
 
@@ -219,7 +223,7 @@ def training(setup: Setup) -> list[Row]:
         name: with_overrides(setup.params, () if name == "default" else recipe(name))
         for name in batches
     }
-    clips = read_features(prepared_features(setup, "default", setup.params) / "data/features")
+    clips = read_sequences(prepared_features(setup, "default", setup.params) / "data/features")
 
     def train(name: str) -> None:
         settings = some[name].train.model_copy(update={"iterations": batches[name], "epochs": 0})
@@ -243,7 +247,7 @@ def training(setup: Setup) -> list[Row]:
     ]
 
 
-def share_of_peak(params: Params, clips: Features, rate: float, peak: float) -> float:
+def share_of_peak(params: Params, clips: Sequences, rate: float, peak: float) -> float:
     """Per cent of the peak matrix rate that a training at `rate` clips a second uses."""
     model, batches = training_batches(params, clips, 1)
     counter = FlopCounterMode(display=False)
@@ -254,7 +258,7 @@ def share_of_peak(params: Params, clips: Features, rate: float, peak: float) -> 
 
 
 def training_batches(
-    params: Params, clips: Features, number: int
+    params: Params, clips: Sequences, number: int
 ) -> tuple[nn.Module, list[tuple[torch.Tensor, torch.Tensor]]]:
     """An untrained network and batches of augmented windows with their labels."""
     layout, generator = LAYOUTS["coco17"], torch.Generator().manual_seed(0)
@@ -276,7 +280,7 @@ def training_batches(
 def step(setup: Setup) -> list[Row]:
     """What of a training step is neither network nor optimiser: a training against its network."""
     params, steps = setup.params, 40
-    clips = read_features(prepared_features(setup, "default", params) / "data/features")
+    clips = read_sequences(prepared_features(setup, "default", params) / "data/features")
     settings = params.train.model_copy(update={"iterations": steps, "epochs": 0})
     model, batches = training_batches(params, clips, steps)
     optimizer = make_optimizer(model, settings)

@@ -17,7 +17,7 @@ from pathlib import Path
 import yaml
 
 from benchmarks.experiments import markdown, recipe, with_overrides
-from har.dataset.store import read_features
+from har.dataset.sequences import read_sequences
 from har.errors import user_errors_end_the_program
 from har.params import load_params
 
@@ -51,7 +51,7 @@ def measure(clips: int, chosen: list[str], epochs: int, folder: Path) -> list[st
         shutil.copytree(part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json")))
     costs = {stage: cost(stage, folder) for stage in STAGES}
-    features = read_features(folder / "data/features")
+    features = read_sequences(folder / "data/features")
     disk = sum(file.stat().st_size for file in (folder / "data").rglob("*") if file.is_file())
     row = [
         f"{len(features):,}",

@@ -21,7 +21,7 @@ from benchmarks.experiments import (
     with_overrides,
 )
 from benchmarks.timing import interleaved
-from har.dataset.store import Features
+from har.dataset.sequences import Sequences
 from har.errors import user_errors_end_the_program
 from har.models import build
 from har.params import Model, Params, load_params
@@ -50,14 +50,14 @@ def experiments_of(model: str, source: str, seeds: list[int], extra: list[str]) 
     ]
 
 
-def made_clips() -> Features:
+def made_clips() -> Sequences:
     """64 clips of one person and 160 frames, to measure speed on."""
     generator = np.random.default_rng(0)
     x = generator.uniform(1, 200, (64 * 160, 1, 17, 3)).astype(np.float32)
     lengths, nothing = np.full(64, 160), np.zeros(64, dtype=np.int64)
     offsets = np.cumsum(lengths) - lengths
     about = {"classes": ["a", "b", "c", "d", "e"]}
-    return Features(
+    return Sequences(
         x, offsets, lengths, nothing, nothing, nothing, nothing, nothing, about
     )  # fmt: skip
 

@@ -75,7 +75,8 @@ def predict(options: argparse.Namespace) -> None:
         if whole and len(found) > 1:
             _print_accuracy(found, classes)
     if options.output:
-        from har.figures import charts as figures
+        from har.figures.charts import timeline
+        from har.figures.style import png
 
         rows: dict[str, list] = {}
         for answer in found:
@@ -84,8 +85,8 @@ def predict(options: argparse.Namespace) -> None:
             rows.setdefault(person, []).append((start, end, answer.probabilities))
         if not rows:
             raise UserError(f"nobody was seen in {clips[0].id}: there is no timeline to draw")
-        figure = figures.timeline(clips[0].id, rows, classes, times.unit)
-        _write(options.output, figures.png(figure))
+        figure = timeline(clips[0].id, rows, classes, times.unit)
+        _write(options.output, png(figure))
 
 
 def show(options: argparse.Namespace) -> None:
@@ -93,7 +94,8 @@ def show(options: argparse.Namespace) -> None:
     import numpy as np
 
     from har.clips.user_files import layout_of
-    from har.figures import charts as figures
+    from har.figures.skeletons import clip_picture, moving_clip
+    from har.figures.style import png
     from har.recognition import answers
 
     if not options.output and not options.gif:
@@ -116,11 +118,11 @@ def show(options: argparse.Namespace) -> None:
         answer = next(answers.ask(recognizer, clip_set, clip, False, (0, 0)))
         top = answers.top(answer, recognizer.classes, 3)
     if options.output:
-        figure = figures.clip_picture(clip.id, ", ".join(about), poses, layout, top)
-        _write(options.output, figures.png(figure))
+        figure = clip_picture(clip.id, ", ".join(about), poses, layout, top)
+        _write(options.output, png(figure))
     if options.gif:
         guess = f"{top[0][0]} {100 * top[0][1]:.1f} %" if top else ""
-        moving = figures.moving_clip(clip.id, guess, poses, layout, options.fps)
+        moving = moving_clip(clip.id, guess, poses, layout, options.fps)
         _write(options.gif, moving)
     print(f"{clip.id}: {', '.join(about)}")
 

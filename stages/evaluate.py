@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from har.dataset.store import Features, Prepared, data_hash, read_features, read_prepared
+from har.dataset.prepared import Prepared, read_prepared
+from har.dataset.sequences import Sequences, data_hash, read_sequences
 from har.errors import UserError, user_errors_end_the_program
 from har.evaluation import metrics
 from har.evaluation.calibration import apply_temperature
@@ -28,7 +29,7 @@ def main() -> None:
     """Read features and both models, write metrics and plots."""
     params = load_params()
     torch.set_num_threads(params.threads)
-    features = read_features(FEATURES)
+    features = read_sequences(FEATURES)
     prepared = read_prepared(PREPARED)
     held_out = features.subset(params.evaluate.subset)
     if not len(held_out):
@@ -63,7 +64,7 @@ def main() -> None:
     print(audit_line(audit))
 
 
-def load_fitting(path: Path, features: Features) -> Recognizer:
+def load_fitting(path: Path, features: Sequences) -> Recognizer:
     """Load a checkpoint that was trained on these features.
 
     Raises:
@@ -98,7 +99,7 @@ def read_history(path: Path) -> list[dict[str, str]]:
 
 
 def measure(
-    models: dict[str, Recognizer], held_out: Features, raw: dict[str, np.ndarray],
+    models: dict[str, Recognizer], held_out: Sequences, raw: dict[str, np.ndarray],
     calibrated: dict[str, np.ndarray], settings: Evaluate, seed: int,
 ) -> dict[str, Any]:  # fmt: skip
     """The figures of both models, before and after temperature scaling, and of their difference."""
@@ -127,7 +128,7 @@ def measure(
 
 
 def write_predictions(
-    held_out: Features, probabilities: dict[str, np.ndarray], classes: list[str]
+    held_out: Sequences, probabilities: dict[str, np.ndarray], classes: list[str]
 ) -> None:
     """One row per held-out clip: what it is, and what each model says and how surely."""
     rows = []
@@ -145,21 +146,22 @@ def write_predictions(
 
 
 def write_plots(
-    held_out: Features, prepared: Prepared, raw: dict[str, np.ndarray],
+    held_out: Sequences, prepared: Prepared, raw: dict[str, np.ndarray],
     calibrated: dict[str, np.ndarray], per_class: dict[str, Any],
     histories: dict[str, list[dict[str, str]]], classes: list[str],
 ) -> None:  # fmt: skip
     """Write the tables that DVC draws and the pictures."""
-    from har.figures.charts import (
-        charts as figures,  # Matplotlib takes a while, and whatever is wrong is told before
-    )
+    # Matplotlib takes a while: errors come first.
+    from har.figures import charts, skeletons, style
 
     labels, layout = held_out.labels, LAYOUTS[held_out.settings["layout"]]
     rows = {row.id: row for row in prepared.rows}
 
-    def samples(indices: np.ndarray) -> list[figures.Sample]:
+    def samples(indices: np.ndarray) -> list[skeletons.Sample]:
         ids = [str(clip) for clip in held_out.ids[indices]]
-        return [figures.Sample(clip, rows[clip].label, prepared.poses(rows[clip])) for clip in ids]
+        return [
+            skeletons.Sample(clip, rows[clip].label, prepared.poses(rows[clip])) for clip in ids
+        ]
 
     calibration = {
         name: {
@@ -185,28 +187,28 @@ def write_plots(
         columns = dvc_plots.CONFUSION_COLUMNS
         write_csv(PLOTS / f"confusion_{name}.csv", confusion_rows, columns)
         write_csv(PLOTS / f"history_{name}.csv", histories[name], HISTORY_COLUMNS)
-        pictures[f"confusion_{name}"] = figures.confusion_matrix(confusion, classes, name)
+        pictures[f"confusion_{name}"] = charts.confusion_matrix(confusion, classes, name)
     curves = {
         name: {key: [float(row[key]) for row in history] for key in HISTORY_COLUMNS}
         for name, history in histories.items()
     }
-    pictures["curves"] = figures.training_curves(curves)
-    pictures["per_class"] = figures.per_class_f1(per_class)
-    pictures["reliability"] = figures.reliability(calibration)
+    pictures["curves"] = charts.training_curves(curves)
+    pictures["per_class"] = charts.per_class_f1(per_class)
+    pictures["reliability"] = charts.reliability(calibration)
 
     improved = calibrated["improved"]
     # The first held-out clip of each class: one that nobody picked.
     first = np.array([np.flatnonzero(labels == label)[0] for label in np.unique(labels)])
-    worst = figures.worst_mistakes(labels, improved)
-    pictures["examples"] = figures.predicted_examples(
+    worst = skeletons.worst_mistakes(labels, improved)
+    pictures["examples"] = skeletons.predicted_examples(
         samples(first), improved[first], classes, layout
     )
-    pictures["mistakes"] = figures.mistakes_gallery(
+    pictures["mistakes"] = skeletons.mistakes_gallery(
         samples(worst), improved[worst], classes, layout
     )
     for name, figure in pictures.items():
         with write_atomically(PLOTS / f"{name}.png") as file:
-            file.write(figures.png(figure))
+            file.write(style.png(figure))
 
 
 if __name__ == "__main__":

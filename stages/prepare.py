@@ -7,9 +7,10 @@ from collections import Counter
 import numpy as np
 
 from har.clips import Clip, sources
-from har.dataset.store import write_prepared
+from har.dataset.prepared import write_prepared
 from har.errors import user_errors_end_the_program
-from har.figures.charts import Sample, png, skeleton_strip
+from har.figures.skeletons import Sample, skeleton_strip
+from har.figures.style import png
 from har.files import write_atomically, write_json
 from har.params import load_params, project_folder
 from har.skeleton import LAYOUTS, check_layout

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from har.dataset.store import Row, read_prepared, read_split, write_features
-from har.dataset.transforms import preprocess
+from har.dataset.prepared import Row, read_prepared
+from har.dataset.preprocessing import preprocess
+from har.dataset.sequences import read_split, write_sequences
 from har.errors import UserError, user_errors_end_the_program
 from har.params import load_params
 from har.skeleton import LAYOUTS, check_layout
@@ -38,7 +39,7 @@ def main() -> None:
             )
         return poses
 
-    write_features(
+    write_sequences(
         FEATURES,
         map(features, rows),
         [settings.frames or row.frames for row in rows],

@@ -3,7 +3,7 @@
 import numpy as np
 
 from har.dataset import splits
-from har.dataset.store import Row, read_rows
+from har.dataset.prepared import Row, read_rows
 from har.errors import UserError, user_errors_end_the_program
 from har.files import write_csv, write_json
 from har.params import Split, load_params

@@ -5,11 +5,10 @@ from functools import partial
 
 import numpy as np
 import torch
-from har.training.resuming import fingerprint, load_state, save_state
 from torch import nn
 from tqdm import tqdm
 
-from har.dataset.store import Features, data_hash, read_features
+from har.dataset.sequences import Sequences, data_hash, read_sequences
 from har.evaluation.calibration import fit_temperature
 from har.files import write_csv
 from har.models.checkpoint import Checkpoint, save_checkpoint
@@ -18,6 +17,7 @@ from har.recognition.recognizer import class_probabilities
 from har.skeleton import LAYOUTS
 from har.tracking.runs import describe_data, file_hash, model_params, training_run
 from har.training.devices import Devices, run_on_devices
+from har.training.resuming import fingerprint, load_state, save_state
 from har.training.trainer import HISTORY_COLUMNS, Epoch, count_parameters, train_model
 from stages import FEATURES, MODELS, UNFINISHED
 
@@ -37,7 +37,7 @@ def _train(name: str, params: Params, devices: Devices) -> None:
     own = params.baseline if name == "baseline" else params
     model_settings, settings = own.model, own.train
     torch.set_num_threads(params.threads)
-    features = read_features(FEATURES)
+    features = read_sequences(FEATURES)
     layout = LAYOUTS[features.settings["layout"]]
     training, val = features.subset("train"), features.subset("val")
     hashed = data_hash(FEATURES)
@@ -66,7 +66,7 @@ def _train(name: str, params: Params, devices: Devices) -> None:
         )
 
     def fit(
-        part: str, clips: Features, val: Features, report: Callable[[Epoch], None]
+        part: str, clips: Sequences, val: Sequences, report: Callable[[Epoch], None]
     ) -> tuple[nn.Module, list[Epoch]]:
         path = UNFINISHED / f"{name}_{part}.pt"
         state = load_state(path, of) if settings.resume and devices.first else None

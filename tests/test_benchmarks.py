@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import bench, peers, robustness, timing
 from benchmarks.experiments import recipe, with_overrides
-from har.dataset.transforms import preprocess
+from har.dataset.preprocessing import preprocess
 from har.params import load_params
 from har.skeleton import LAYOUTS
 from har.training.trainer import count_parameters

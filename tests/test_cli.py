@@ -21,7 +21,7 @@ from har.clips import ClipSet
 from har.clips.annotations import read_pickle, write_pickle
 from har.models.checkpoint import save_checkpoint
 from har.recognition.recognizer import Recognizer
-from tests.test_reference_import import content
+from tests.models.test_published_weights import content
 from tests.tiny import KERAS, PYTORCH, random_clip, tiny
 
 ROOT = Path(__file__).parents[1]

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from har.models.features import joint_distances, normalise
+from har.geometry import joint_distances, normalise
 from har.models.persons import over_persons
 from har.skeleton import Layout
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from har.models.features import body_size, frame_centres
+from har.geometry import body_size, frame_centres
 from har.skeleton import Layout
 
 

@@ -7,7 +7,7 @@ recognition' (arXiv 2205.09443). 64 channels and 10 blocks are the paper's size.
 import torch
 from torch import Tensor, nn
 
-from har.models.features import normalise
+from har.geometry import normalise
 from har.models.persons import over_persons
 from har.skeleton import Layout
 

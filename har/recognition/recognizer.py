@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from har.clips import Clip, make_clip
-from har.dataset.augment import test_windows
-from har.dataset.store import Features
-from har.dataset.transforms import preprocess
+from har.dataset.preprocessing import preprocess
+from har.dataset.sequences import Sequences
+from har.dataset.windows import test_windows
 from har.errors import UserError
 from har.evaluation.calibration import apply_temperature
 from har.models import build, fold_batch_norms
@@ -28,7 +28,7 @@ def whole_clips(frames: Tensor, offsets: Tensor, lengths: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def class_probabilities(model: nn.Module, features: Features, settings: Model) -> np.ndarray:
+def class_probabilities(model: nn.Module, features: Sequences, settings: Model) -> np.ndarray:
     """Class probabilities (N, K) of preprocessed clips.
 
     A clip's are the normalised geometric mean of those of its windows.
@@ -143,7 +143,7 @@ class Recognizer:
             arrays.append(np.moveaxis(poses, 0, 1))
         lengths = np.array([len(array) for array in arrays])
         empty = np.zeros(len(clips), dtype=np.int64)
-        features = Features(
+        features = Sequences(
             np.concatenate(arrays), np.cumsum(lengths) - lengths, lengths, empty, empty, empty,
             empty, np.array([clip.image_size for clip in clips]), {},
         )  # fmt: skip

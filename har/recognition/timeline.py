@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from har.clips import Clip
-from har.dataset.transforms import hide_joints, track_persons
+from har.dataset.person_tracking import track_persons
+from har.dataset.preprocessing import hide_joints
 from har.errors import UserError
 from har.params import Preprocess
 from har.recognition.recognizer import Recognizer

@@ -28,7 +28,8 @@ from typing import Any
 from filelock import FileLock
 
 from har.clips import Clip
-from har.dataset.store import Features, read_features, read_prepared
+from har.dataset.prepared import read_prepared
+from har.dataset.sequences import Sequences, read_sequences
 from har.errors import UserError
 from har.files import read_csv, read_json
 from har.params import Params, Tracking, project_folder
@@ -368,7 +369,7 @@ def read_results(params: Params, folder: Path = Path()) -> list[Result]:
     from har.models.checkpoint import load_checkpoint
 
     try:
-        features = read_features(folder / "data/features")
+        features = read_sequences(folder / "data/features")
     except UserError:  # models from DVC's cache don't need them
         features = None
     evaluation = folder / "metrics/evaluation.json"
@@ -407,7 +408,7 @@ def _read_history(path: Path) -> list[dict[str, float]]:
         raise UserError(f"{path} holds something else than numbers: {error}") from None
 
 
-def describe_data(source: str, features: Features, data_hash: str) -> DataDescription:
+def describe_data(source: str, features: Sequences, data_hash: str) -> DataDescription:
     """Describe features, named by their source, for MLflow's dataset column."""
     clips = {name: len(features.subset(name)) for name in ("train", "val", "test")}
     return DataDescription(source, data_hash, features.x.shape, clips)

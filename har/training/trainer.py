@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from har.dataset.augment import augment, training_windows
-from har.dataset.store import Features
+from har.dataset.augmentation import augment
+from har.dataset.sequences import Sequences
+from har.dataset.windows import training_windows
 from har.errors import UserError
 from har.evaluation.metrics import macro_f1
 from har.models import build
@@ -69,8 +70,8 @@ HISTORY_COLUMNS = tuple(column.name for column in fields(Epoch))
 
 
 def train_model(
-    train: Features,
-    val: Features,
+    train: Sequences,
+    val: Sequences,
     model_settings: Model,
     settings: Train,
     layout: Layout,
@@ -117,7 +118,7 @@ def train_model(
 
 
 def _fit(
-    model: nn.Module, train: Features, val: Features, model_settings: Model, settings: Train,
+    model: nn.Module, train: Sequences, val: Sequences, model_settings: Model, settings: Train,
     layout: Layout, seed: int, report: Callable[[Epoch], None], devices: Devices,
     state: State | None, keep_state: Callable[[State], None] | None,
 ) -> list[Epoch]:  # fmt: skip
@@ -255,7 +256,7 @@ def _train_figures(
 
 
 def _val_figures(
-    model: nn.Module, val: Features, settings: Model, devices: Devices
+    model: nn.Module, val: Sequences, settings: Model, devices: Devices
 ) -> dict[str, float]:
     if not len(val):
         return {"val_loss": np.nan, "val_accuracy": np.nan, "val_macro_f1": np.nan}

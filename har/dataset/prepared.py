@@ -1,0 +1,164 @@
+"""Prepared clips on disk: a row of `keypoints.npy` per person and frame, all slots kept."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+import numpy as np
+
+from har.clips import Clip
+from har.dataset.arrays import check_ids, map_array, write_rows
+from har.errors import UserError
+from har.files import read_csv, write_csv
+
+_PREPARED_COLUMNS = [
+    "id",
+    "class",
+    "label",
+    "group",
+    "persons",
+    "frames",
+    "height",
+    "width",
+    "offset",
+    "official",
+]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the prepared clips' table; `official` lists the subsets that name the clip."""
+
+    id: str
+    class_name: str
+    label: int
+    group: str
+    persons: int
+    frames: int
+    height: int
+    width: int
+    offset: int
+    official: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Prepared clips: `keypoints` (R, V, C + 1) coordinates and score, and a row per clip."""
+
+    keypoints: np.ndarray
+    rows: list[Row]
+
+    def poses(self, row: Row) -> np.ndarray:
+        """One clip as (M, T, V, C + 1)."""
+        flat = self.keypoints[row.offset : row.offset + row.persons * row.frames]
+        return flat.reshape(row.persons, row.frames, *flat.shape[1:])
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names in label order."""
+        names = {row.label: row.class_name for row in self.rows}
+        return [names[label] for label in sorted(names)]
+
+
+def write_prepared(
+    folder: Path, clips: list[Clip], classes: list[str], official: dict[str, list[str]]
+) -> None:
+    """Write clips as `keypoints.npy` and `clips.csv`.
+
+    Half-precision clips stay so: a full-size file is about 1 GB, and the same figures twice as
+    large would be no more exact.
+    """
+    subsets: dict[str, list[str]] = {clip.id: [] for clip in clips}
+    for name, ids in official.items():
+        for clip_id in ids:
+            if clip_id in subsets:
+                subsets[clip_id].append(name)
+    half = all(clip.keypoints.dtype == np.float16 for clip in clips)
+    dtype = np.dtype("<f2" if half else "<f4")
+    sizes = [clip.keypoints.shape[0] * clip.keypoints.shape[1] for clip in clips]
+    joints, dimensions = clips[0].keypoints.shape[2:]
+    room = np.empty((max(sizes), joints, dimensions + 1), dtype)  # for one clip after the other
+
+    def block(clip: Clip, size: int) -> np.ndarray:
+        # One column at a time: np.concatenate copies 2 numbers, then 1, and takes 3 times as long.
+        rows = room[:size]
+        for column in range(dimensions):
+            rows[..., column] = clip.keypoints[..., column].reshape(size, joints)
+        rows[..., dimensions] = clip.scores.reshape(size, joints)
+        return rows
+
+    write_rows(
+        folder / "keypoints.npy",
+        map(block, clips, sizes),
+        (sum(sizes), joints, dimensions + 1),
+        dtype,
+    )
+    offsets = np.cumsum([0, *sizes])
+    rows = (
+        (
+            clip.id, classes[clip.label], clip.label, clip.group, *clip.keypoints.shape[:2],
+            *clip.image_size, offset, " ".join(sorted(map(_word, subsets[clip.id]))),
+        )
+        for clip, offset in zip(clips, offsets, strict=False)
+    )  # fmt: skip
+    write_csv(
+        folder / "clips.csv",
+        (dict(zip(_PREPARED_COLUMNS, row, strict=True)) for row in rows),
+        _PREPARED_COLUMNS,
+    )
+
+
+def _word(name: str) -> str:
+    """A subset's name without spaces, which part the names of a clip's subsets."""
+    return name.replace("%", "%25").replace(" ", "%20")
+
+
+def read_prepared(folder: Path) -> Prepared:
+    """Open prepared clips; the frames are memory-mapped.
+
+    Raises:
+        UserError: a file is missing, damaged or does not fit the other.
+    """
+    keypoints = map_array(folder / "keypoints.npy", 3, "<f2", "<f4")
+    rows = read_rows(folder / "clips.csv")
+    if rows[-1].offset + rows[-1].persons * rows[-1].frames != len(keypoints):
+        raise UserError(f"{folder}/clips.csv does not fit keypoints.npy: run `dvc repro prepare`")
+    return Prepared(keypoints, rows)
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Read the table of prepared clips.
+
+    Raises:
+        UserError: the table is missing, a line of it is wrong, or its lines contradict each other.
+    """
+    rows = []
+    offset = 0
+    for line in read_csv(path, _PREPARED_COLUMNS):
+        try:
+            row = Row(
+                line["id"], line["class"], int(line["label"]), line["group"], int(line["persons"]),
+                int(line["frames"]), int(line["height"]), int(line["width"]), int(line["offset"]),
+                tuple(map(unquote, line["official"].split())),
+            )  # fmt: skip
+        except ValueError as error:
+            raise UserError(f"{path}: clip {line['id']!r}: {error}") from None
+        if min(row.label, row.height, row.width) < 0 or min(row.persons, row.frames) < 1:
+            raise UserError(f"{path}: clip {row.id!r} has a negative number or no frame")
+        if row.offset != offset:
+            raise UserError(
+                f"{path}: clip {row.id!r} has offset {line['offset']}, but the one before it ends "
+                f"at {offset}: run `dvc repro prepare`"
+            )
+        offset += row.persons * row.frames
+        rows.append(row)
+    check_ids(path, [row.id for row in rows])
+    names = {(row.label, row.class_name) for row in rows}
+    if not all(name.isprintable() for _, name in names) or not (
+        len(names) == len({name for _, name in names}) == max(row.label for row in rows) + 1
+    ):
+        raise UserError(
+            f"{path}: labels and class names are not 0, 1, ... and one name for each: "
+            "run `dvc repro prepare`"
+        )
+    return rows

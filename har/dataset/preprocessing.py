@@ -1,0 +1,100 @@
+"""From a clip as a detector left it to the arrays that a model is trained on.
+
+Functions take and return poses (M, T, V, C + 1): persons, frames, joints, coordinates and score.
+A missing joint is all zeros.
+"""
+
+import numpy as np
+
+from har.dataset.person_tracking import track_persons
+from har.params import Preprocess
+from har.skeleton import Layout
+
+
+def preprocess(
+    poses: np.ndarray, image_size: tuple[int, int], settings: Preprocess, layout: Layout
+) -> np.ndarray:
+    """Apply the `preprocess` section of params.yaml to one clip.
+
+    Args:
+        poses: (M, T, V, C + 1), pixels and scores.
+        image_size: height and width in pixels.
+        settings: which persons, joints, centre, scale and length.
+        layout: the meaning of the joints.
+
+    Returns:
+        (settings.persons, T', V, C + 1) float32; T' is T unless `settings.frames` fixes it.
+    """
+    poses = poses.astype(np.float32, copy=False)
+    if settings.hide_below > 0:
+        poses = hide_joints(poses, settings.hide_below)
+    if settings.tracking:
+        poses = track_persons(poses)
+    poses = keep_persons(poses, settings.persons)
+    if settings.frames:
+        poses = fix_length(poses, settings.frames, settings.fill)
+    poses = subtract_centre(poses, settings.center, layout)
+    return divide_by_scale(poses, settings.scale, image_size, layout)
+
+
+def hide_joints(poses: np.ndarray, below: float) -> np.ndarray:
+    """Set joints whose score is less than `below` to zero, coordinates and score."""
+    return poses * (poses[..., -1:] >= below)
+
+
+def keep_persons(poses: np.ndarray, persons: int) -> np.ndarray:
+    """Keep the first `persons` slots, adding empty ones where there are fewer."""
+    kept = poses[:persons]
+    if len(kept) == persons:
+        return kept
+    empty = np.zeros((persons - len(kept), *poses.shape[1:]), poses.dtype)
+    return np.concatenate([kept, empty])
+
+
+def fix_length(poses: np.ndarray, frames: int, fill: str) -> np.ndarray:
+    """Cut a clip to its first `frames` frames, or lengthen it with zeros or by repeating it."""
+    length = poses.shape[1]
+    if fill == "loop":
+        return poses[:, np.arange(frames) % length]
+    return np.pad(poses[:, :frames], [(0, 0), (0, max(frames - length, 0)), (0, 0), (0, 0)])
+
+
+def subtract_centre(poses: np.ndarray, center: str, layout: Layout) -> np.ndarray:
+    """Move every frame's origin to a joint or a mid-point; 'none' leaves the image's corner.
+
+    'first_joint' subtracts joint 0 from all joints, seen or not, as the pytorch reference does.
+    'mid_hip' subtracts the middle of the hips from the seen joints of frames that show both.
+    """
+    if center == "none":
+        return poses
+    moved = poses.copy()
+    if center == "first_joint":
+        moved[..., :-1] -= poses[..., :1, :-1]
+        return moved
+    hips = poses[:, :, list(layout.hips)]  # (M, T, 2, C + 1)
+    both = np.all(hips[..., -1] > 0, axis=2)
+    shown = both[..., None, None] & (poses[..., -1:] > 0)
+    moved[..., :-1] -= np.where(shown, hips[..., :-1].mean(axis=2, keepdims=True), 0)
+    return moved
+
+
+def divide_by_scale(
+    poses: np.ndarray, scale: str, image_size: tuple[int, int], layout: Layout
+) -> np.ndarray:
+    """Make coordinates free of pixels: by the image's size or by the length of the trunk.
+
+    'image' divides x by the width and y by the height. 'trunk' divides each person by the median
+    over frames of the distance between left shoulder and left hip (by 1 where that is at most
+    1e-6), as the pytorch reference does. 'none' leaves pixels.
+    """
+    scaled = poses.copy()
+    if scale == "image":
+        height, width = image_size
+        scaled[..., 0] /= width
+        scaled[..., 1] /= height
+    elif scale == "trunk":
+        shoulder, hip = layout.shoulders[0], layout.hips[0]
+        trunk = np.linalg.norm(poses[:, :, shoulder, :-1] - poses[:, :, hip, :-1], axis=-1)
+        length = np.median(trunk, axis=1)
+        scaled[..., :-1] /= np.where(length > 1e-6, length, 1)[:, None, None, None]
+    return scaled

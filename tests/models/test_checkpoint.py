@@ -1,0 +1,92 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from har.errors import UserError
+from har.models import build
+from har.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from har.params import load_params
+from har.recognition.recognizer import Recognizer
+from har.skeleton import LAYOUTS
+
+PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
+
+
+def checkpoint():
+    settings = PARAMS.model.model_copy(update={"width": 8})
+    network = build(settings, 2, LAYOUTS["coco17"])
+    return Checkpoint(
+        network.state_dict(), settings, PARAMS.preprocess, "coco17", ["one", "zwei ü"], 1.25,
+        "abc", {"accuracy": 0.5},
+    )  # fmt: skip
+
+
+def test_a_checkpoint_carries_everything(tmp_path):
+    written = checkpoint()
+    save_checkpoint(tmp_path / "a.safetensors", written)
+    found = load_checkpoint(tmp_path / "a.safetensors")
+    assert replace(found, weights={}) == replace(written, weights={})
+    assert found.weights.keys() == written.weights.keys()
+    assert all(torch.equal(found.weights[name], written.weights[name]) for name in found.weights)
+
+
+def test_same_content_same_bytes(tmp_path):
+    written = checkpoint()
+    save_checkpoint(tmp_path / "a.safetensors", written)
+    save_checkpoint(tmp_path / "b.safetensors", written)
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+
+
+def altered(path, change):
+    """Write a checkpoint whose JSON was changed."""
+    save_checkpoint(path, checkpoint())
+    content = path.read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    about = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["har"])
+    change(about)
+    save_file(checkpoint().weights, path, {"har": json.dumps(about)})
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda about: about.update(format="har-0"), "not a checkpoint of this project"),
+        (lambda about: about.pop("classes"), "incomplete or wrong: 'classes'"),
+        (lambda about: about["model"].update(width="wide"), "width.*valid integer"),
+        (lambda about: about["model"].pop("arch"), "arch: this key is missing"),
+        (lambda about: about.update(layout="horse"), "unknown layout 'horse'"),
+        (lambda about: about.update(classes="ab"), "not a list of names"),
+        (lambda about: about.update(temperature=float("nan")), "temperature"),
+        (lambda about: about.update(classes=["a", "b", "c"]), "weights do not fit"),
+        (lambda about: about["model"].update(width=4096), "weights do not fit"),
+        (lambda about: about["model"].update(width=10**6), "width.*less than or equal to 4096"),
+    ],
+)
+def test_a_checkpoint_that_does_not_hold_together_is_refused(tmp_path, change, complaint):
+    altered(tmp_path / "a.safetensors", change)
+    with pytest.raises(UserError, match=complaint):
+        Recognizer.load(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80\x04K\x01.", b"\xff" * 100])
+def test_other_files_are_refused(tmp_path, content):
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="not a readable checkpoint"):
+        load_checkpoint(path)
+    with pytest.raises(UserError, match="not found"):
+        load_checkpoint(tmp_path / "none.safetensors")
+
+
+def test_a_truncated_checkpoint_is_refused(tmp_path):
+    path = tmp_path / "a.safetensors"
+    save_checkpoint(path, checkpoint())
+    content = path.read_bytes()
+    for tenth in range(10):
+        path.write_bytes(content[: len(content) * tenth // 10])
+        with pytest.raises(UserError):
+            load_checkpoint(path)

@@ -1,0 +1,328 @@
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+import torch
+
+from har.clips import Clip
+from har.errors import UserError
+from har.models import build
+from har.models.checkpoint import Checkpoint, save_checkpoint
+from har.params import load_params
+from har.recognition.recognizer import Recognizer
+from har.skeleton import LAYOUTS
+from har.tracking import runs as tracking
+from har.tracking import server as serving
+from har.tracking.served_model import MOST_FRAMES, ServedModel, clip_of_row
+
+ROOT = Path(__file__).parents[2]
+PARAMS = load_params(ROOT / "params.yaml")
+CLASSES = ["Clap", "Jump", "Wave"]
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """An untrained network whose answers depend much on the clip."""
+    torch.manual_seed(3)
+    settings = PARAMS.model.model_copy(update={"width": 8, "layers": 1})
+    network = build(settings, len(CLASSES), LAYOUTS["coco17"])
+    with torch.no_grad():
+        for weights in network.parameters():
+            weights.mul_(3)
+    path = tmp_path_factory.mktemp("model") / "improved.safetensors"
+    content = (network.state_dict(), settings, PARAMS.preprocess, "coco17", CLASSES, 1.0, "h")
+    save_checkpoint(path, Checkpoint(*content, {"accuracy": 0.75}))
+    return path
+
+
+def row(persons=1, frames=20, seed=0, **changes):
+    random = np.random.default_rng(seed)
+    found = {
+        "keypoints": random.uniform(1, 240, (persons, frames, 17, 2)).round(1).tolist(),
+        "scores": random.uniform(0.3, 1, (persons, frames, 17)).round(2).tolist(),
+        "image_size": [240, 320],
+    }
+    return found | changes
+
+
+def clip_of(found):
+    keypoints, scores = (np.array(found[key], np.float32) for key in ("keypoints", "scores"))
+    return Clip("", 0, keypoints, scores, (240, 320), "")
+
+
+ROWS = [row(), row(2, 33, 1), row(1, 1, 2)]
+
+
+def test_it_answers_as_the_recognizer_does(checkpoint):
+    recognizer = Recognizer.load(checkpoint)
+    answers = ServedModel(recognizer).predict(pd.DataFrame(ROWS))
+    for found, answer in zip(ROWS, answers, strict=True):
+        expected = recognizer.predict(clip_of(found))
+        assert answer["probabilities"] == pytest.approx(
+            dict(zip(CLASSES, expected.tolist(), strict=True)), abs=1e-6
+        )
+        assert answer["class"] == CLASSES[expected.argmax()]
+        assert answer["probability"] == pytest.approx(expected.max())
+
+
+def test_one_person_missing_scores_and_null_joints():
+    found = row(frames=3)
+    found["keypoints"][0][1][4] = [None, None]
+    clip = clip_of_row(found, 1)
+    assert clip.scores[0, 1, 4] == 0 and not clip.keypoints[0, 1, 4].any()
+    assert clip.keypoints[0, 0, 3].tolist() == pytest.approx(found["keypoints"][0][0][3])
+
+    flat = {"keypoints": [[[5, 6], [0, 0]]], "image_size": [240, 320]}
+    clip = clip_of_row(flat, 1)
+    assert clip.keypoints.shape == (1, 1, 2, 2)
+    assert clip.scores.tolist() == [[[1, 0]]]
+    # Where one clip of a request has scores, pandas gives the others NaN.
+    assert clip_of_row(flat | {"scores": float("nan")}, 1).scores.tolist() == [[[1, 0]]]
+
+
+WRONG = {
+    "no keypoints": ({"image_size": [240, 320]}, "keypoints"),
+    "text": (row(keypoints="hello"), "nested lists of numbers"),
+    "uneven": (row(keypoints=[[[[1, 2], [3]]]]), "nested lists of numbers"),
+    "too flat": (row(keypoints=[1, 2]), "persons, frames, joints"),
+    "empty": (row(keypoints=[[[]]]), "no person, frame or joint"),
+    "far away": (row(keypoints=[[[[1e9, 0.0]] * 17]], scores=None), "outside the image"),
+    "scores": (row(scores=[[[1.0] * 17]]), "do not fit"),
+    "no size": ({"keypoints": [[[[1, 2]] * 17]]}, "image_size"),
+    "size 0": (row(image_size=[0, 320]), "image_size"),
+    "size of 3": (row(image_size=[240, 320, 3]), "image_size"),
+    "infinite size": (row(image_size=[240, float("inf")]), "image_size"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_clip_is_refused_by_its_number(case):
+    found, reason = WRONG[case]
+    with pytest.raises(UserError, match=f"clip 7: .*{reason}"):
+        clip_of_row(found, 7)
+
+
+def test_the_served_model_refuses_with_400_and_fails_without_a_traceback(checkpoint, caplog):
+    from mlflow.exceptions import MlflowException
+
+    model = ServedModel(Recognizer.load(checkpoint))
+    too_long = pd.DataFrame([row(frames=MOST_FRAMES // 2, scores=None)] * 3)
+    for wrong in (pd.DataFrame([row(keypoints="x")]), pd.DataFrame(), too_long):
+        with pytest.raises(MlflowException) as refusal:
+            model.predict(wrong)
+        assert refusal.value.get_http_status_code() == 400
+    other_layout = row(keypoints=[[[[1.0, 2.0]] * 25]], scores=None)
+    with pytest.raises(MlflowException, match="25 joints"):
+        model.predict(pd.DataFrame([other_layout]))
+
+    class Broken:
+        def predict_clips(self, clips):
+            raise ValueError("/secret/path")
+
+    with pytest.raises(MlflowException) as failure:
+        ServedModel(Broken()).predict(pd.DataFrame([row()]))
+    assert failure.value.get_http_status_code() == 500
+    assert "secret" not in failure.value.serialize_as_json()
+    assert "secret" in caplog.text
+
+
+def ask(app, *chunks, content_type=b"application/json", pause=0.0):
+    """Status and answer of a guarded ASGI application."""
+    waiting, sent = list(chunks), []
+
+    async def receive():
+        await asyncio.sleep(pause)
+        return {"type": "http.request", "body": waiting.pop(0), "more_body": bool(waiting)}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {
+        "type": "http", "path": "/invocations", "headers": [(b"content-type", content_type)],
+    }  # fmt: skip
+    asyncio.run(serving.guarded(app, 10, 0.2)(scope, receive, send))
+    return sent[0]["status"], json.loads(sent[1]["body"])
+
+
+def app_answering(status, content):
+    async def app(scope, receive, send):
+        body = (await receive())["body"]
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": content or body})
+
+    return app
+
+
+async def app_that_must_not_be_asked(scope, receive, send):
+    raise AssertionError
+
+
+def test_the_guard_passes_what_is_right():
+    assert ask(app_answering(200, b""), b'{"a":', b" 1}") == (200, {"a": 1})
+
+
+def test_the_guard_keeps_wrong_requests_from_the_model():
+    app = app_that_must_not_be_asked
+    assert ask(app, b"12345", b"123456")[0] == 413
+    assert ask(app, b"1", b"2", pause=0.15)[0] == 408
+    assert ask(app, b"a,b", content_type=b"text/csv")[0] == 415
+
+
+def test_the_guard_gives_nothing_away():
+    message = "Failed to predict data '[[1, 2]]'. \nError: clip 1: wrong"
+    told = {"error_code": "X", "message": message, "stack_trace": "File /secret"}
+    assert ask(app_answering(400, json.dumps(told).encode()), b"{}") == (
+        400,
+        {"error": "clip 1: wrong"},
+    )
+    status, answer = ask(app_answering(400, json.dumps({"message": "x" * 10**6}).encode()), b"{}")
+    assert status == 400 and len(answer["error"]) < 1000
+
+    async def deep(scope, receive, send):
+        raise RecursionError("/secret")
+
+    assert ask(deep, b"[[[[[[[") == (400, {"error": "the request is nested too deeply"})
+
+    async def broken(scope, receive, send):
+        raise ValueError("/secret")
+
+    status, answer = ask(broken, b"{}")
+    assert status == 500 and "secret" not in answer["error"]
+
+
+@pytest.fixture(scope="module")
+def registered(checkpoint, tmp_path_factory):
+    """A project whose champion is that network; and the environment to serve it."""
+    project = tmp_path_factory.mktemp("project")
+    data = tracking.DataDescription("simulated", "h")
+    history = [{"epoch": 1, "val_loss": 1.0}]
+    example = clip_of(ROWS[1])
+    result = tracking.Result(
+        "improved", checkpoint, {}, data, history, {"accuracy": 0.75}, example=example
+    )
+    before = os.environ.pop("MLFLOW_TRACKING_URI", None)
+    assert tracking.record_results(PARAMS.tracking, [result], project)
+    if before:
+        os.environ["MLFLOW_TRACKING_URI"] = before
+    return project
+
+
+class Server:
+    def __init__(self, command, project, port, log):
+        environment = os.environ | {
+            "MLFLOW_TRACKING_URI": f"sqlite:///{project}/mlflow.db",
+            "OMP_NUM_THREADS": "1",
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        }
+        self.address = f"http://127.0.0.1:{port}"
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                command, cwd=log.parent, env=environment, stdout=output,
+                stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+        end = time.monotonic() + 120
+        while self.process.poll() is None and time.monotonic() < end:
+            try:
+                urllib.request.urlopen(f"{self.address}/ping").close()
+                return
+            except OSError:
+                time.sleep(0.2)
+        raise AssertionError(log.read_text())
+
+    def post(self, body, content_type="application/json"):
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        request = urllib.request.Request(
+            f"{self.address}/invocations", data, {"Content-Type": content_type}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    def stop(self):
+        os.killpg(self.process.pid, 15)
+        self.process.wait(30)
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def check_answers(server, checkpoint):
+    recognizer = Recognizer.load(checkpoint)
+    status, answer = server.post({"inputs": ROWS})
+    assert status == 200
+    for found, predicted in zip(ROWS, json.loads(answer)["predictions"], strict=True):
+        expected = recognizer.predict(clip_of(found))
+        assert predicted["class"] == CLASSES[expected.argmax()]
+        assert list(predicted["probabilities"].values()) == pytest.approx(expected, abs=1e-5)
+    mixed = [ROWS[0], {key: ROWS[1][key] for key in ("keypoints", "image_size")}]
+    assert len(json.loads(server.post({"dataframe_records": mixed})[1])["predictions"]) == 2
+
+
+@pytest.mark.slow
+def test_our_server_over_a_real_connection(registered, checkpoint, tmp_path):
+    port = free_port()
+    model = f"models:/{PARAMS.tracking.registered_model}@champion"
+    code = f"from har.tracking.server import serve; serve({model!r}, port={port})"
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {code}"]
+    log = tmp_path / "log.txt"
+    server = Server(command, registered, port, log)
+    try:
+        check_answers(server, checkpoint)
+        sockets = psutil.Process(server.process.pid).net_connections("inet")
+        assert {found.laddr.ip for found in sockets if found.status == "LISTEN"} == {"127.0.0.1"}
+        # The command that it prints works as it stands.
+        (curl,) = [line for line in log.read_text().splitlines() if line.startswith("  curl")]
+        answer = subprocess.run(curl, shell=True, capture_output=True, text=True).stdout
+        expected = Recognizer.load(checkpoint).predict(clip_of(ROWS[1]))
+        assert json.loads(answer)["predictions"][0]["class"] == CLASSES[expected.argmax()]
+
+        for body, status, reason in [
+            ({"inputs": [row(keypoints="x")]}, 400, "clip 1: keypoints"),
+            ({"inputs": [{"image_size": [1, 2]}]}, 400, "keypoints"),
+            ({"inputs": []}, 400, "keypoints"),
+            ({"other": 1}, 400, "inputs"),
+            (b"{", 400, "JSON"),
+            (b"[" * 100_000, 400, "deeply"),
+            (b" " * (serving.LARGEST_BODY + 1), 413, "larger"),
+        ]:
+            answered, text = server.post(body)
+            assert answered == status and reason in json.loads(text)["error"], text
+            assert "Traceback" not in text and str(ROOT) not in text and len(text) < 1000
+        assert server.post(b"a,b\n", "text/csv")[0] == 415
+        assert server.post({"inputs": [ROWS[0]]})[0] == 200  # still there
+    finally:
+        server.stop()
+
+
+@pytest.mark.slow
+def test_mlflows_own_server_over_a_real_connection(registered, checkpoint, tmp_path):
+    port = free_port()
+    model = f"models:/{PARAMS.tracking.registered_model}@champion"
+    command = [
+        sys.executable, "-m", "mlflow", "models", "serve", "-m", model, "--env-manager", "local",
+        "--port", str(port),
+    ]  # fmt: skip
+    server = Server(command, registered, port, tmp_path / "log.txt")
+    try:
+        check_answers(server, checkpoint)
+        status, text = server.post({"inputs": [row(keypoints="x")]})
+        assert status == 400 and "clip 1: keypoints" in text and "Traceback" not in text
+    finally:
+        server.stop()

@@ -1,0 +1,87 @@
+"""Dependency lists of dvc.yaml: the project's files that each stage's script can import.
+
+`python -m tools.dependencies` (`make deps`) writes them; a test checks them by the same function.
+"""
+
+import ast
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedSeq
+
+from har.files import write_atomically
+
+# MLflow only shows what a run did. It decides no output, so its room makes no stage stale.
+_DECIDES_NO_OUTPUT = ("har/tracking",)
+
+
+def imported_files(script: Path, root: Path) -> set[Path]:
+    """All files of the project that running a script can import, also from inside functions.
+
+    Args:
+        script: the file that runs.
+        root: the project's folder.
+
+    Returns:
+        Paths relative to `root`, without empty package files and the room for MLflow.
+    """
+    found: set[Path] = set()
+    waiting = [script]
+    while waiting:
+        path = waiting.pop()
+        relative = path.relative_to(root)
+        if relative in found or relative.as_posix().startswith(_DECIDES_NO_OUTPUT):
+            continue
+        found.add(relative)
+        for name in _imported_names(ast.parse(path.read_text(encoding="utf-8"))):
+            parents = [name.rsplit(".", up)[0] for up in range(name.count(".") + 1)]
+            waiting += filter(None, (_module_file(parent, root) for parent in parents))
+    return {path for path in found if _decides(root / path)}
+
+
+def _decides(path: Path) -> bool:
+    """Whether a file holds more than a docstring."""
+    return any(not isinstance(node, ast.Expr) for node in ast.parse(path.read_text()).body)
+
+
+def _imported_names(tree: ast.Module) -> list[str]:
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+    return names
+
+
+def _module_file(name: str, root: Path) -> Path | None:
+    """The project's file of a module, or None for another library's."""
+    stem = root.joinpath(*name.split("."))
+    for path in (stem.with_suffix(".py"), stem / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+def dependencies(stage: str, listed: list[str], root: Path) -> list[str]:
+    """A stage's dependencies: its code in order of the alphabet, then the data it already lists."""
+    code = imported_files(root / "stages" / f"{stage}.py", root)
+    data = [path for path in listed if not path.endswith(".py")]
+    return sorted(path.as_posix() for path in code) + data
+
+
+def main() -> None:
+    """Write the dependency lists of dvc.yaml."""
+    yaml = YAML()
+    yaml.width = 1000
+    yaml.indent(mapping=2, sequence=2, offset=0)
+    path = Path("dvc.yaml")
+    content = yaml.load(path)
+    for name, stage in content["stages"].items():
+        stage["deps"] = CommentedSeq(dependencies(name, list(stage["deps"]), Path()))
+    with write_atomically(path) as file:
+        yaml.dump(content, file)
+
+
+if __name__ == "__main__":
+    main()
