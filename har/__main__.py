@@ -130,7 +130,7 @@ def show(options: argparse.Namespace) -> None:
 def inspect(options: argparse.Namespace) -> None:
     """Tell what a file holds."""
     from har.clips.describe import describe
-    from har.clips.user_files import read
+    from har.clips.sources import read
 
     print("\n".join(describe(read(options.file))))
 
@@ -214,7 +214,7 @@ def _load_model(path: str) -> "Recognizer":
 
 
 def _read(options: argparse.Namespace, recognizer: "Recognizer | None") -> "ClipSet":
-    from har.clips.user_files import read
+    from har.clips.sources import read
     from har.skeleton import LAYOUTS
 
     dimensions = LAYOUTS[recognizer.checkpoint.layout].dimensions if recognizer else 2
@@ -225,7 +225,7 @@ def _read(options: argparse.Namespace, recognizer: "Recognizer | None") -> "Clip
 
 
 def _chosen(options: argparse.Namespace, clip_set: "ClipSet") -> list:
-    from har.clips.user_files import choose
+    from har.clips.sources import choose
 
     return [choose(clip_set, options.clip, options.file)] if options.clip else clip_set.clips
 
@@ -287,7 +287,7 @@ def _clips_to_check(source: str | None, recognizer: "Recognizer") -> "ClipSet":
 
     from har.clips import ClipSet, make_clip
     from har.clips.simulate import simulate
-    from har.clips.user_files import read
+    from har.clips.sources import read
     from har.skeleton import LAYOUTS
 
     layout = LAYOUTS[recognizer.checkpoint.layout]

@@ -20,8 +20,9 @@ class Clip:
         label: index into the set's classes, UNLABELLED where the file gives none.
         keypoints: (M, T, V, C) float16 or float32, pixels (3D: the file's unit), finite.
         scores: (M, T, V) of the same type, 0..1; 0 is a missing joint.
-        image_size: (height, width) in pixels; (0, 0) is unknown, in 3D files only.
+        image_size: (height, width) in pixels; (0, 0) is unknown.
         group: clips of one group are cut from one video or show one person.
+        fps: frames per second; 0 is unknown.
     """
 
     id: str
@@ -30,6 +31,7 @@ class Clip:
     scores: np.ndarray
     image_size: tuple[int, int]
     group: str
+    fps: float = 0.0
 
 
 @dataclass(frozen=True)

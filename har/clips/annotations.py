@@ -3,8 +3,8 @@
 `{"split": {subset: [clip id]}, "annotations": [{"frame_dir": clip id, "label": int,
 "total_frames": T, "img_shape": (height, width), "original_shape": (height, width),
 "keypoint": (M, T, V, C) in pixels, "keypoint_score": (M, T, V)}]}` is what OpenMMLab publishes for
-UCF101, HMDB51, NTU and others. Two keys more are read and written: `classes`, the class names in
-label order, and a clip's `group`. A 3D file has C = 3 and no `keypoint_score`.
+UCF101, HMDB51, NTU and others. Three keys more are read and written: `classes`, the class names in
+label order, and a clip's `group` and `fps`. A 3D file has C = 3 and no `keypoint_score`.
 """
 
 import itertools
@@ -25,6 +25,7 @@ from har.files import write_atomically
 
 _MOST_CLASSES = 10_000
 _LONGEST_NAME = 1000  # characters
+_HIGHEST_FPS = 100_000
 _COPIES = 4  # arrays in memory may be this many times the file, no more
 _FAR = 3  # image sizes beyond the image, from where on a coordinate is worth a note
 _TOO_FAR = 1e9  # from where on squares and sums of single precision are no longer sure to be finite
@@ -98,7 +99,8 @@ def check(
 def write_pickle(path: str | Path, clip_set: ClipSet) -> None:
     """Write a set in the published format, with its `classes`.
 
-    A clip's `group` is written only where its name does not tell it; the notes are left out.
+    A clip's `group` is written only where its name does not tell it, its `fps` where it is known;
+    the notes are left out.
 
     Raises:
         UserError: the file cannot be written.
@@ -117,6 +119,8 @@ def write_pickle(path: str | Path, clip_set: ClipSet) -> None:
         }
         if clip.group != group_of(clip.id):
             annotation["group"] = clip.group
+        if clip.fps:
+            annotation["fps"] = clip.fps
         annotations.append(annotation)
     content = {
         "split": clip_set.subsets,
@@ -248,7 +252,8 @@ def _clip(path: Path, number: int, annotation: Any, notes: _Notes) -> Clip | Non
         group = group_of(clip_id)
     elif not _is_name(group) and not (isinstance(group, int) and abs(group) < 2**63):
         raise UserError(f"{where} has {shown(group)} as its `group`: give a string")
-    return Clip(clip_id, label, keypoints, scores, image_size, str(group))
+    fps = _fps(where, annotation.get("fps"))
+    return Clip(clip_id, label, keypoints, scores, image_size, str(group), fps)
 
 
 def _is_name(value: Any) -> TypeGuard[str]:
@@ -274,6 +279,14 @@ def _image_size(where: str, annotation: Mapping[str, Any], required: bool) -> tu
     if len(sides) != 2 or not all(isinstance(side, int) and 0 <= side < 2**31 for side in sides):
         raise UserError(f"{where} needs its image's (height, width) in `img_shape`")
     return sides[0], sides[1]
+
+
+def _fps(where: str, fps: Any) -> float:
+    if fps is None:
+        return 0.0
+    if isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 <= fps <= _HIGHEST_FPS:
+        raise UserError(f"{where} has {shown(fps)} as its `fps`: give frames per second")
+    return float(fps)
 
 
 def _normal_floats(array: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from har.clips import UNLABELLED, ClipSet, annotations, safe_pickle
+from har.clips import UNLABELLED, Clip, ClipSet, annotations, safe_pickle
 from har.clips.annotations import read_pickle
 from har.clips.catalogue import CATALOGUE
 from har.clips.download import download
 from har.clips.safe_pickle import shown
+from har.clips.user_files import SUFFIXES, read_file
 from har.errors import UserError
 
 _UCF101_IMAGE = (256, 340)  # height and width of every clip of the published UCF101 file
@@ -21,8 +22,8 @@ def load(source: str, seed: int, raw_folder: str | Path, base: str | Path = ".")
     """All clips of a source.
 
     Args:
-        source: `simulated`, a name of the catalogue, or the path of a pickle in the published
-            format or of a folder of one-clip pickles.
+        source: `simulated`, a name of the catalogue, or the path of a file or folder that
+            `read` can read.
         seed: of the simulated set.
         raw_folder: where downloads are kept.
         base: what a relative path is relative to.
@@ -43,7 +44,74 @@ def load(source: str, seed: int, raw_folder: str | Path, base: str | Path = ".")
             f"prepare.source {shown(source)} not found: there is no {path}, and it is none of "
             f"simulated, {', '.join(CATALOGUE)}"
         )
-    return read_folder(path) if path.is_dir() else read_pickle(path)
+    return read(path)
+
+
+def read(
+    path: str | Path,
+    image_size: tuple[int, int] | None = None,
+    fps: float = 0.0,
+    dimensions: int = 2,
+) -> ClipSet:
+    """Read all clips of a file or folder, whatever its form.
+
+    Every command and `prepare.source` read by this. Files of other pose tools are read by
+    `keypoint_files.read(path, image_size) -> ClipSet | None`, which is asked first about whatever
+    is no pickle and answers None where a file or folder is not of its kinds.
+
+    Args:
+        path: a pickle in the published format, a one-clip pickle {"data": (T, V, 2)}, own
+            keypoints as .npz, .npy or .json, a folder of such files, or one of
+            `<label>/<label>_<clip id>.pkl`.
+        image_size: (height, width) in pixels of clips whose file does not tell it.
+        fps: frames per second of clips whose file does not tell it; 0 is unknown.
+        dimensions: coordinates per joint of own keypoints; one number more is the score.
+
+    Raises:
+        UserError: the file is missing, damaged, unsafe, or not in one of these forms.
+    """
+    clip_set = _read(Path(path), image_size, dimensions)
+    clips = [clip if clip.fps else replace(clip, fps=fps) for clip in clip_set.clips]
+    return replace(clip_set, clips=clips)
+
+
+def _read(path: Path, image_size: tuple[int, int] | None, dimensions: int) -> ClipSet:
+    try:
+        is_folder, is_there = path.is_dir(), path.exists()
+    except (OSError, ValueError):  # a name too long, or with a NUL
+        is_folder = is_there = False
+    if not is_there:
+        raise UserError(f"{path} not found: check the path")
+    if not is_folder:
+        return read_file(path, image_size, dimensions)
+    files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+    if files:
+        return _together([(file, read_file(file, image_size, dimensions)) for file in files])
+    if any(path.glob("*/*.pkl")):
+        return read_folder(path)
+    raise UserError(f"{path} has no file that ends in {', '.join(SUFFIXES)}")
+
+
+def choose(clip_set: ClipSet, wanted: str, source: str | Path) -> Clip:
+    """The clip of an id, or the only one whose id contains the text (case is ignored).
+
+    Raises:
+        UserError: none or several match; some are named.
+    """
+    ids = [clip.id for clip in clip_set.clips]
+    if wanted in ids:
+        return clip_set.clips[ids.index(wanted)]
+    matches = [clip for clip in clip_set.clips if wanted.casefold() in clip.id.casefold()]
+    if len(matches) == 1:
+        return matches[0]
+    some = ", ".join((clip.id for clip in matches[:5]) if matches else ids[:3])
+    if not matches:
+        raise UserError(f"{source} has no clip {shown(wanted)} among {len(ids)}, such as {some}")
+    more = ", ..." if len(matches) > 5 else ""
+    raise UserError(
+        f"{len(matches)} clips of {source} have {shown(wanted)} in their names ({some}{more}): "
+        "give more of the name"
+    )
 
 
 def choose_classes(clip_set: ClipSet, classes: Sequence[str | int]) -> ClipSet:
@@ -150,3 +218,32 @@ def read_folder(folder: str | Path) -> ClipSet:
         "one-clip pickles have no scores: 0 for a joint at (0, 0), 1 for all others",
     ]
     return replace(clip_set, notes=clip_set.notes + told)
+
+
+def _together(sets: list[tuple[Path, ClipSet]]) -> ClipSet:
+    """One set of the clips of several files; a class is the same where its name is."""
+    classes: dict[str, int] = {}
+    clips: list[Clip] = []
+    notes: list[str] = []
+    where: dict[str, Path] = {}
+    for path, clip_set in sets:
+        notes += [f"{path.name}: {note}" for note in clip_set.notes]
+        for clip in clip_set.clips:
+            if clip.id in where:
+                raise UserError(
+                    f"two clips are named {shown(clip.id)}, in {where[clip.id]} and {path}: "
+                    "rename one"
+                )
+            where[clip.id] = path
+            label = clip.label
+            if label != UNLABELLED:
+                label = classes.setdefault(clip_set.classes[label], len(classes))
+            clips.append(replace(clip, label=label))
+    return ClipSet(clips, list(classes), notes=_counted(notes))
+
+
+def _counted(notes: list[str]) -> list[str]:
+    """The first few of many notes."""
+    most = 5
+    more = [f"{len(notes) - most} more notes like these"] if len(notes) > most else []
+    return notes[:most] + more

@@ -1,4 +1,4 @@
-"""Clips in what users bring: published pickles, one-clip pickles, own keypoints, folders of these.
+"""Clips in one file that a user brings: a published pickle, a one-clip pickle, own keypoints.
 
 Own keypoints are one clip per file, a NumPy array or nested lists of pixels: (persons, frames,
 joints, 2) or, of one person, (frames, joints, 2). docs/use.md describes the form. Whatever the
@@ -17,73 +17,19 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
-from har.clips import UNLABELLED, Clip, ClipSet, annotations, make_clip, safe_pickle, sources
+from har.clips import Clip, ClipSet, annotations, make_clip, safe_pickle
 from har.clips.safe_pickle import shown
 from har.errors import UserError
 from har.skeleton import LAYOUTS, Layout
 
 _KEYS = ("keypoints", "scores", "image_size")
-_SUFFIXES = (".pkl", ".pickle", ".npz", ".npy", ".json")
+SUFFIXES = (".pkl", ".pickle", ".npz", ".npy", ".json")
 _UCF101_IMAGE = (256, 340)  # height and width; one-clip pickles come from there and don't tell
 _COPIES = 4  # arrays of a pickle may be this many times the file, no more
 _MOST_BYTES = 2**30  # of a file and of what it unpacks to
 _MOST_NUMBERS = 2**27  # of one array: an hour of ten persons, whose numbers take 4 bytes each
 _MOST_JSON = 2**24  # bytes; nested lists can take forty times that in memory
 _LABEL_AND_ID = re.compile(r"(?P<label>\d{1,4})_(?P<id>.+)", re.ASCII)
-
-
-def read(
-    path: str | Path, image_size: tuple[int, int] | None = None, dimensions: int = 2
-) -> ClipSet:
-    """Read all clips of a file or folder.
-
-    Args:
-        path: a pickle in the published format, a one-clip pickle {"data": (T, V, 2)}, own
-            keypoints as .npz, .npy or .json, a folder of such files, or one of
-            `<label>/<label>_<clip id>.pkl`.
-        image_size: (height, width) in pixels of own keypoints whose file does not tell it.
-        dimensions: coordinates per joint of own keypoints; one number more is the score.
-
-    Raises:
-        UserError: the file is missing, damaged, unsafe, or not in one of these forms.
-    """
-    path = Path(path)
-    try:
-        is_folder, is_there = path.is_dir(), path.exists()
-    except (OSError, ValueError):  # a name too long, or with a NUL
-        is_folder = is_there = False
-    if not is_there:
-        raise UserError(f"{path} not found: check the path")
-    if not is_folder:
-        return _read_file(path, image_size, dimensions)
-    files = sorted(file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES)
-    if files:
-        return _together([(file, _read_file(file, image_size, dimensions)) for file in files])
-    if any(path.glob("*/*.pkl")):
-        return sources.read_folder(path)
-    raise UserError(f"{path} has no file that ends in {', '.join(_SUFFIXES)}")
-
-
-def choose(clip_set: ClipSet, wanted: str, source: str | Path) -> Clip:
-    """The clip of an id, or the only one whose id contains the text (case is ignored).
-
-    Raises:
-        UserError: none or several match; some are named.
-    """
-    ids = [clip.id for clip in clip_set.clips]
-    if wanted in ids:
-        return clip_set.clips[ids.index(wanted)]
-    matches = [clip for clip in clip_set.clips if wanted.casefold() in clip.id.casefold()]
-    if len(matches) == 1:
-        return matches[0]
-    some = ", ".join((clip.id for clip in matches[:5]) if matches else ids[:3])
-    if not matches:
-        raise UserError(f"{source} has no clip {shown(wanted)} among {len(ids)}, such as {some}")
-    more = ", ..." if len(matches) > 5 else ""
-    raise UserError(
-        f"{len(matches)} clips of {source} have {shown(wanted)} in their names ({some}{more}): "
-        "give more of the name"
-    )
 
 
 def layout_of(clip: Clip) -> Layout:
@@ -103,10 +49,11 @@ def layout_of(clip: Clip) -> Layout:
     )
 
 
-def _read_file(path: Path, image_size: tuple[int, int] | None, dimensions: int) -> ClipSet:
+def read_file(path: Path, image_size: tuple[int, int] | None, dimensions: int) -> ClipSet:
+    """Read a pickle, or own keypoints as .npz, .npy or .json; see har.clips.sources.read."""
     suffix = path.suffix.lower()
-    if suffix not in _SUFFIXES:
-        raise UserError(f"{path} is of no known kind: its name must end in {', '.join(_SUFFIXES)}")
+    if suffix not in SUFFIXES:
+        raise UserError(f"{path} is of no known kind: its name must end in {', '.join(SUFFIXES)}")
     if suffix in (".pkl", ".pickle"):
         return _read_pickle(path, image_size)
     try:
@@ -213,32 +160,3 @@ def _json(path: Path, raw: bytes) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"{path} must hold an object with `keypoints`, not {shown(content)}")
     return content
-
-
-def _together(sets: list[tuple[Path, ClipSet]]) -> ClipSet:
-    """One set of the clips of several files; a class is the same where its name is."""
-    classes: dict[str, int] = {}
-    clips: list[Clip] = []
-    notes: list[str] = []
-    where: dict[str, Path] = {}
-    for path, clip_set in sets:
-        notes += [f"{path.name}: {note}" for note in clip_set.notes]
-        for clip in clip_set.clips:
-            if clip.id in where:
-                raise UserError(
-                    f"two clips are named {shown(clip.id)}, in {where[clip.id]} and {path}: "
-                    "rename one"
-                )
-            where[clip.id] = path
-            label = clip.label
-            if label != UNLABELLED:
-                label = classes.setdefault(clip_set.classes[label], len(classes))
-            clips.append(replace(clip, label=label))
-    return ClipSet(clips, list(classes), notes=_counted(notes))
-
-
-def _counted(notes: list[str]) -> list[str]:
-    """The first few of many notes."""
-    most = 5
-    more = [f"{len(notes) - most} more notes like these"] if len(notes) > most else []
-    return notes[:most] + more

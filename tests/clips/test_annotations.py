@@ -253,6 +253,14 @@ def test_group_key_wins_and_none_is_told(tmp_path):
     assert noted(read(tmp_path, annotation("a"), annotation("b")), "group", "leak")
 
 
+def test_frames_per_second_are_written_where_known_and_read_again(tmp_path):
+    path = tmp_path / "clips.pkl"
+    clips = read(tmp_path, annotation("a", fps=29.97), annotation("b")).clips
+    write_pickle(path, ClipSet(clips, ["sit"]))
+    assert [clip.fps for clip in read_pickle(path).clips] == [29.97, 0]
+    assert "`fps`" in refusal(tmp_path, annotation(fps="fast"))
+
+
 def ucf101(*pairs: tuple[str, int]) -> list[dict]:
     return [annotation(f"v_{name}_g01_c0{n}", label) for n, (name, label) in enumerate(pairs, 1)]
 

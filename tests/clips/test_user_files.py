@@ -10,7 +10,8 @@ import pytest
 
 from har.clips import UNLABELLED, Clip, ClipSet, make_clip
 from har.clips.annotations import write_pickle
-from har.clips.user_files import choose, layout_of, read
+from har.clips.sources import choose, read
+from har.clips.user_files import layout_of
 from har.errors import UserError
 
 POINTS = np.random.default_rng(0).uniform(10, 200, (2, 6, 17, 2)).astype(np.float32)
@@ -45,6 +46,14 @@ def test_all_forms_of_the_same_keypoints_are_the_same_clip(tmp_path):
         assert (clip.id, clip.label, clip.image_size) == (file.stem, UNLABELLED, (256, 340))
         np.testing.assert_allclose(clip.keypoints, POINTS, rtol=1e-6)
         np.testing.assert_allclose(clip.scores, SCORES, rtol=1e-6)
+
+
+def test_frames_per_second_are_those_of_the_file_or_those_given(tmp_path):
+    known = Clip("known", 0, POINTS, SCORES, (256, 340), "g", 50.0)
+    write_pickle(tmp_path / "a.pkl", ClipSet([known], ["run"]))
+    np.save(tmp_path / "own.npy", POINTS)
+    assert [clip.fps for clip in read(tmp_path).clips] == [50, 0]
+    assert [clip.fps for clip in read(tmp_path, fps=30.0).clips] == [50, 30]
 
 
 def test_one_person_without_scores(tmp_path):

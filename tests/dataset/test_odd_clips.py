@@ -16,7 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
-from har.clips.user_files import read
+from har.clips.sources import read
 from har.dataset.person_tracking import track_persons
 from har.dataset.sequences import read_sequences
 from har.errors import UserError

@@ -19,7 +19,7 @@ import numpy as np
 with atheris.instrument_imports(include=["har", "yaml", "zipfile"]):
     import yaml
 
-    from har.clips.user_files import read
+    from har.clips.sources import read
     from har.errors import UserError
     from har.params import load_params
     from tests.clips.test_user_files import HOSTILE, POINTS, SCORES

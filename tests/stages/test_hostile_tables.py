@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import yaml
 
-from har.clips.user_files import read
+from har.clips.sources import read
 from har.dataset.prepared import read_prepared
 from har.dataset.sequences import read_sequences, read_split
 from har.errors import UserError
