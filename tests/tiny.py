@@ -1,4 +1,4 @@
-"""Small untrained recognisers for tests."""
+"""Small untrained recognisers, and a skeleton small enough to compute by hand."""
 
 from pathlib import Path
 
@@ -10,8 +10,17 @@ from har.models import build
 from har.models.checkpoint import Checkpoint
 from har.params import load_params
 from har.recognition.recognizer import Recognizer
-from har.skeleton import LAYOUTS
+from har.skeleton import LAYOUTS, Layout
 
+# Seen from the side: one shoulder, one hip.
+FOUR_JOINTS = Layout(
+    name="four_joints",
+    joints=("shoulder", "hip", "left_knee", "right_knee"),
+    parents=(0, 0, 1, 1),
+    pairs=((2, 3),),
+    shoulders=(0, 0),
+    hips=(1, 1),
+)
 KERAS = {"persons": 1, "tracking": False, "hide_below": 0.0, "scale": "image", "frames": 40}
 PYTORCH = {
     "persons": 1, "tracking": False, "hide_below": 0.0, "center": "first_joint",
@@ -60,3 +69,11 @@ def random_clip(seed=0, persons=2, frames=30, layout="coco17", label=-1):
     points = (walk * (scores[..., None] > 0)).astype(np.float32)
     name = f"clip_{seed}"
     return Clip(name, label, points, scores.astype(np.float32), (256, 340), name)
+
+
+def four_joints(frames, people=2, seed=0):
+    """Random windows (people, frames, 4, 3) in pixels, a quarter of the joints missing."""
+    generator = torch.Generator().manual_seed(seed)
+    windows = 100 * torch.rand(people, frames, 4, 3, generator=generator)
+    seen = torch.rand(people, frames, 4, 1, generator=generator) > 0.25
+    return windows * seen

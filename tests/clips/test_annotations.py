@@ -102,6 +102,16 @@ def test_clips_with_nan_or_infinity_are_dropped_and_told(tmp_path, dtype, value,
     assert not noted(clip_set, "lacks")
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(("largest", "kept"), [(0.9e9, True), (1.1e9, False), (1e19, False)])
+def test_coordinates_too_large_to_square_are_dropped_and_told(tmp_path, largest, kept, sign):
+    keypoints = np.ones((1, 3, 17, 2), np.float32)
+    keypoints[0, 2, 4, 1] = sign * largest
+    clip_set = read(tmp_path, annotation("whole"), annotation("far", keypoint=keypoints))
+    assert [clip.id for clip in clip_set.clips] == ["whole", "far"][: 1 + kept]
+    assert noted(clip_set, "too large to compute with", "'far'") != kept
+
+
 @pytest.mark.parametrize(
     ("changes", "word"),
     [

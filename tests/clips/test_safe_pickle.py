@@ -325,6 +325,16 @@ def test_bombs_are_refused_cheaply(tmp_path, case):
     assert outcome(tmp_path / "clips.pkl", BOMBS[case], megabytes=64)
 
 
+@pytest.mark.parametrize("raw", [b"", b"abc", b"abcde", b"abcdefgh"])
+def test_an_array_has_the_bytes_of_its_shape_and_no_more(tmp_path, raw):
+    path = tmp_path / "clips.pkl"
+    path.write_bytes(array_of(b"(I1\nt"))
+    assert safe_pickle.load(path).shape == (1,)  # of four bytes
+    path.write_bytes(array_of(b"(I1\nt", b"V" + raw + b"\n"))
+    with pytest.raises(UserError, match=f"an array of shape \\(1,\\) has {len(raw)} bytes"):
+        safe_pickle.load(path)
+
+
 def test_one_array_in_thousands_of_clips_is_refused(tmp_path):
     wide = np.zeros((1, 50, 17, 2), ">f8")
     content = published(1)

@@ -147,6 +147,7 @@ HOSTILE = {
     "bomb.npy": header((10**6, 10**6, 17, 2)) + bytes(100),
     "overflow.npy": header((2**62, 2**62, 17, 2)) + bytes(100),
     "negative.npy": header((-1, -1, 17, 2)) + bytes(4 * 34),
+    "surplus.npy": npy(POINTS) + bytes(4),
     "strings.npy": npy(np.full((6, 17, 2), "x")),
     "records.npy": npy(np.zeros((6, 17), [("x", "f4"), ("y", "f4")])),
     "complex.npy": npy(np.zeros((6, 17, 2), complex)),

@@ -8,6 +8,7 @@ from har.dataset import augmentation
 from har.dataset import windows as windows_of
 from har.params import Augmentation, Windows
 from har.skeleton import LAYOUTS
+from tests.tiny import FOUR_JOINTS
 
 COCO = LAYOUTS["coco17"]
 WINDOWS = Windows(frames=16, longest=40, shortest_share=0.5, test_longest=20, test_windows=3)
@@ -129,6 +130,8 @@ def test_rotation_keeps_lengths_and_scale_keeps_the_axes() -> None:
     factor = (stretched / windows)[..., :2]
     torch.testing.assert_close(factor, factor[:, :1, :1, :1].expand_as(factor))
     assert 0.85 <= factor.min() < 0.9 and 1.1 < factor.max() <= 1.15
+    axes = factor[:, 0, 0, 0].T  # each clip's x and y
+    assert abs(torch.corrcoef(axes)[0, 1]) < 0.5
 
 
 def test_noise_is_a_share_of_the_body_and_spares_missing_joints() -> None:
@@ -186,6 +189,20 @@ def test_a_limb_is_a_joint_and_all_further_out(name: str) -> None:
         for _ in layout.joints:  # grow the set until nothing is added
             inside |= {j for j, parent in layout.bones if parent in inside}
         assert set(table[row].nonzero()[:, 0].tolist()) == inside
+
+
+def test_half_of_the_time_the_other_side_is_hidden_too() -> None:
+    # Of four joints, three have bones: the hip with both knees, and each knee.
+    windows = torch.ones(3000, 1, 2, 4, 3)
+    hidden = augmentation.augment(
+        windows, FOUR_JOINTS, changed(limb=1), torch.Generator().manual_seed(0)
+    )
+    gone = (hidden[:, 0, 0, :, 2] == 0).int()
+    whole, shares = gone.unique(dim=0, return_counts=True)
+    assert whole.tolist() == [[0, 0, 0, 1], [0, 0, 1, 0], [0, 0, 1, 1], [0, 1, 1, 1]]
+    torch.testing.assert_close(
+        shares / 3000, torch.tensor([1 / 6, 1 / 6, 1 / 3, 1 / 3]), rtol=0, atol=0.03
+    )
 
 
 def test_limb_hides_whole_limbs_for_the_whole_window() -> None:

@@ -58,6 +58,13 @@ def test_tracking_puts_the_most_prominent_person_first():
     assert np.array_equal(track_persons(np.stack([small, large])), [large, small])
 
 
+def test_an_early_slot_counts_twice_the_next_one():
+    for ratio, large_first in ((1.9, False), (2.1, True)):
+        small, large = person(200, 100, 9, size=10), person(100, 100, 9, size=10 * ratio)
+        expected = [large, small] if large_first else [small, large]
+        assert np.array_equal(track_persons(np.stack([small, large])), expected)
+
+
 def test_tracking_follows_a_person_through_missed_frames():
     large, small = person(100, 100, 9, size=30), person(200, 100, 9, size=10)
     clip = np.stack([large, small])

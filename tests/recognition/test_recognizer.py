@@ -199,6 +199,19 @@ def test_persons_apart_are_followed_when_their_slots_change():
     np.testing.assert_array_equal(by_slot[0].keypoints[0], keypoints[0])
 
 
+@pytest.mark.parametrize("tracking", [False, True])
+def test_persons_of_whom_nothing_was_seen_are_left_out(tracking):
+    clip = random_clip(persons=4, frames=6)
+    clip.scores[1] = 0
+    clip.scores[3] = np.minimum(clip.scores[3], 0.04)
+    settings = tiny().checkpoint.preprocess.model_copy(
+        update={"tracking": tracking, "hide_below": 0.05}
+    )
+    apart = persons_apart(clip, settings)
+    assert len(apart) == 2 and all(person.scores.any() for person in apart)
+    assert len(persons_apart(clip, settings.model_copy(update={"hide_below": 0.0}))) == 3
+
+
 def test_accuracy_is_by_class_name():
     """The set's labels count its own classes, not the model's."""
     recognizer = tiny(classes=["run", "sit", "wave"])
