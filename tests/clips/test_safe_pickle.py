@@ -268,10 +268,10 @@ def test_arrays_of_other_than_numbers_are_refused(tmp_path, array, protocol):
 
 
 def array_of(shape: bytes, raw: bytes = b"Vabcd\n", code: bytes = b"f4") -> bytes:
-    return (
-        ARRAY + b"(cnumpy\nndarray\n(I0\ntVb\ntR(I1\n" + shape + b"cnumpy\ndtype\n(S'"
-        + code + b"'\nI0\nI1\ntR(I3\nV<\nNNNI-1\nI-1\nI0\ntbI00\n" + raw + b"tb."
-    )  # fmt: skip
+    """An array in protocol 0, of numbers or text as the dtype's code says."""
+    made = ARRAY + b"(cnumpy\nndarray\n(I0\ntVb\ntR"
+    dtype = b"cnumpy\ndtype\n(V" + code + b"\nI0\nI1\ntR(I3\nV<\nNNNI-1\nI-1\nI0\ntb"
+    return made + b"(I1\n" + shape + dtype + b"I00\n" + raw + b"tb."
 
 
 BOMBS = {
