@@ -7,6 +7,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from har.errors import UserError, user_errors_end_the_program
@@ -187,20 +188,19 @@ def import_reference(options: argparse.Namespace) -> None:
 
 def sync_mlflow(_: argparse.Namespace) -> None:
     """Tell MLflow what the last `dvc repro` made."""
-    from har.params import load_params
-    from har.tracking.runs import record
-
-    if not record(load_params()):
-        sys.exit(1)
+    if not Path("stages/record.py").is_file():
+        raise UserError("stages/record.py not found: run this in the folder of the project")
+    # The stages know where their outputs are, this library does not.
+    os.execv(sys.executable, [sys.executable, "-m", "stages.record"])
 
 
 def serve(options: argparse.Namespace) -> None:
     """Answer requests with a registered model until Ctrl-C."""
     from har.params import load_params
-    from har.tracking import server as serving
+    from har.tracking import server
 
     model = options.model or f"models:/{load_params().tracking.registered_model}@champion"
-    serving.serve(model, options.host, options.port)
+    server.serve(model, Path(), options.host, options.port)
 
 
 def _load_model(path: str) -> "Recognizer":

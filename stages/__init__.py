@@ -16,3 +16,5 @@ MODELS = Path("models")
 UNFINISHED = MODELS / "unfinished"
 METRICS = Path("metrics")
 PLOTS = Path("plots")
+# The models that are trained and compared.
+NAMES = ("baseline", "improved")

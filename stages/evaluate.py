@@ -17,12 +17,10 @@ from har.models.checkpoint import load_checkpoint
 from har.params import Evaluate, load_params
 from har.recognition.recognizer import Recognizer, class_probabilities
 from har.skeleton import LAYOUTS
-from har.tracking import runs as tracking
 from har.training.trainer import HISTORY_COLUMNS, count_parameters
-from stages import FEATURES, METRICS, MODELS, PLOTS, PREDICTIONS, PREPARED, dvc_plots
+from stages import FEATURES, METRICS, MODELS, NAMES, PLOTS, PREDICTIONS, PREPARED, dvc_plots
+from stages.record import record
 from stages.summary import audit_line, table
-
-NAMES = ("baseline", "improved")
 
 
 def main() -> None:
@@ -59,7 +57,7 @@ def main() -> None:
     write_json(METRICS / "per_class.json", per_class)
     write_predictions(held_out, calibrated, classes)
     write_plots(held_out, prepared, raw, calibrated, per_class, histories, classes)
-    tracking.record(params)
+    record(params)
     print(table(evaluation, params.evaluate.subset))
     print(audit_line(audit))
 

@@ -12,14 +12,15 @@ from har.dataset.sequences import Sequences, data_hash, read_sequences
 from har.evaluation.calibration import fit_temperature
 from har.files import write_csv
 from har.models.checkpoint import Checkpoint, save_checkpoint
-from har.params import Params, Preprocess, load_params
+from har.params import Params, Preprocess, load_params, project_folder
 from har.recognition.recognizer import class_probabilities
 from har.skeleton import LAYOUTS
-from har.tracking.runs import describe_data, file_hash, model_params, training_run
+from har.tracking.runs import file_hash, training_run
 from har.training.devices import Devices, run_on_devices
 from har.training.resuming import fingerprint, load_state, save_state
 from har.training.trainer import HISTORY_COLUMNS, Epoch, count_parameters, train_model
 from stages import FEATURES, MODELS, UNFINISHED
+from stages.record import describe_training
 
 
 def train(name: str) -> None:
@@ -81,9 +82,9 @@ def _train(name: str, params: Params, devices: Devices) -> None:
     tracking = params.tracking.model_copy(
         update={"enabled": params.tracking.enabled and devices.first}
     )
-    data = describe_data(params.prepare.source, features, hashed)
+    described = describe_training(name, params, hashed, features)
     path = MODELS / f"{name}.safetensors"
-    with training_run(name, tracking, model_params(params, name), data) as run:
+    with training_run(described, tracking, project_folder()) as run:
         model, history = fit("val", training, val, report)
         probabilities = class_probabilities(model, val, model_settings)
         if settings.refit:

@@ -230,7 +230,7 @@ def test_the_documented_example_runs(work, capsys):
         ("export --model clips.onnx -o model.onnx", "clips.onnx is no readable ONNX"),
         ("import-reference clips.pkl -o a.safetensors", "clips.pkl is refused"),
         ("import-reference clips.pkl -o a.pt", "must end in .safetensors"),
-        ("sync-mlflow", "params.yaml not found"),
+        ("sync-mlflow", "run this in the folder of the project"),
         ("predict clips.pkl --json --csv", "not allowed with"),
         ("predict clips.pkl --top-k 0", "at least 1"),
         ("show clips.pkl --image-size 12", "WIDTHxHEIGHT"),

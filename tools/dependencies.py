@@ -11,8 +11,8 @@ from ruamel.yaml.comments import CommentedSeq
 
 from har.files import write_atomically
 
-# MLflow only shows what a run did. It decides no output, so its room makes no stage stale.
-_DECIDES_NO_OUTPUT = ("har/tracking",)
+# MLflow only shows what a run did. It decides no output, so what tells it makes no stage stale.
+_DECIDES_NO_OUTPUT = ("har/tracking/", "stages/record.py")
 
 
 def imported_files(script: Path, root: Path) -> set[Path]:
@@ -23,7 +23,7 @@ def imported_files(script: Path, root: Path) -> set[Path]:
         root: the project's folder.
 
     Returns:
-        Paths relative to `root`, without empty package files and the room for MLflow.
+        Paths relative to `root`, without empty package files and what only tells MLflow.
     """
     found: set[Path] = set()
     waiting = [script]

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
 from har.clips import Clip
 from har.errors import UserError
 from har.recognition.recognizer import Recognizer
-from har.tracking import runs as tracking
 
 # Of one request, over all its clips and persons: about half an hour of one person.
 MOST_FRAMES = 50_000
@@ -56,11 +57,12 @@ class ServedModel:
                 raise UserError(f"more than {MOST_FRAMES} frames in one request: send fewer clips")
             probabilities = self.recognizer.predict_clips(clips)
         except UserError as error:
-            raise tracking.refused_request(str(error)) from None
+            # A server answers 400 with this reason.
+            raise MlflowException(str(error), INVALID_PARAMETER_VALUE) from None
         except Exception:
             # What is in a traceback is for the server's log, not for whoever asked.
             logging.getLogger(__name__).exception("prediction failed")
-            raise tracking.failed_request("the model failed on this input") from None
+            raise MlflowException("the model failed on this input") from None
         return [_answer(self.recognizer.classes, row) for row in probabilities.astype(float)]
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from har.errors import UserError
-from har.tracking import runs as tracking
+from har.tracking.registry import model_folder
 
 LARGEST_BODY = 16 * 2**20
 SECONDS = 30
@@ -31,19 +31,20 @@ class _RefusalError(Exception):
     """Status and reason of a request that never reaches the model."""
 
 
-def serve(model: str, host: str = "127.0.0.1", port: int = 5001) -> NoReturn:
+def serve(model: str, project: Path, host: str = "127.0.0.1", port: int = 5001) -> NoReturn:
     """Become a server of a registered model, with the code that it was registered with.
 
     Args:
         model: MLflow's name for it, such as `models:/skeleton-actions@champion`.
+        project: whose `mlflow.db` has it where no server is set.
         host: where to listen; beyond this machine only if told to.
         port: TCP port.
 
     Raises:
         UserError: there is no such model.
     """
-    folder = tracking.model_folder(model)
-    if not (folder / "code/har/serving.py").is_file():
+    folder = model_folder(model, project)
+    if not (folder / "code/har/tracking/server.py").is_file():
         raise UserError(f"{model} is no model of this project: it lacks the code to serve it")
     address = f"http://{host}:{port}/invocations"
     print(f"{model} answers at {address} (Ctrl-C ends it). To try it:")
@@ -67,7 +68,10 @@ def serve(model: str, host: str = "127.0.0.1", port: int = 5001) -> NoReturn:
 
 def application() -> _App:
     """What uvicorn runs: MLflow's scoring server of the model that `serve` names, guarded."""
-    return guarded(tracking.scoring_app(Path(os.environ[_FOLDER])), LARGEST_BODY, SECONDS)
+    from mlflow.pyfunc import load_model, scoring_server
+
+    app = scoring_server.init(load_model(os.environ[_FOLDER]))
+    return guarded(app, LARGEST_BODY, SECONDS)
 
 
 def guarded(app: _App, largest_body: int, seconds: float) -> _App:

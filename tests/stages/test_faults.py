@@ -183,12 +183,8 @@ def test_dvcs_own_files_cut_by_a_kill_are_named(copy):
 def test_a_mlflow_database_killed_at_its_birth_is_made_anew(tmp_path):
     """MLflow makes its tables for seconds, and refuses a database that has only some of them."""
     code = (
-        "import sys; from pathlib import Path; from har.tracking import runs as t\n"
-        "from har.params import Tracking\n"
-        "s = Tracking(enabled=True, experiment='e', registered_model='m')\n"
-        "data = t.DataDescription('d', 'h')\n"
-        "with t.training_run('baseline', s, {}, data, Path(sys.argv[1])) as run:\n"
-        "    run.log_epoch({'epoch': 1, 'train_loss': 1.0})\n"
+        "import sys; from pathlib import Path; from tests.tracking.examples import train\n"
+        "train(Path(sys.argv[1]))"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}

@@ -22,8 +22,9 @@ from har.models.checkpoint import Checkpoint, save_checkpoint
 from har.params import load_params
 from har.recognition.recognizer import Recognizer
 from har.skeleton import LAYOUTS
-from har.tracking import runs as tracking
 from har.tracking import server as serving
+from har.tracking.results import Result, record_results
+from har.tracking.runs import DataDescription, Training
 from har.tracking.served_model import MOST_FRAMES, ServedModel, clip_of_row
 
 ROOT = Path(__file__).parents[2]
@@ -205,14 +206,12 @@ def test_the_guard_gives_nothing_away():
 def registered(checkpoint, tmp_path_factory):
     """A project whose champion is that network; and the environment to serve it."""
     project = tmp_path_factory.mktemp("project")
-    data = tracking.DataDescription("simulated", "h")
+    training = Training("improved", "improved", {}, DataDescription("simulated", "h"))
     history = [{"epoch": 1, "val_loss": 1.0}]
     example = clip_of(ROWS[1])
-    result = tracking.Result(
-        "improved", checkpoint, {}, data, history, {"accuracy": 0.75}, example=example
-    )
+    result = Result(training, checkpoint, history, {"accuracy": 0.75}, example=example)
     before = os.environ.pop("MLFLOW_TRACKING_URI", None)
-    assert tracking.record_results(PARAMS.tracking, [result], project)
+    assert record_results(PARAMS.tracking, [result], project)
     if before:
         os.environ["MLFLOW_TRACKING_URI"] = before
     return project
@@ -279,8 +278,9 @@ def check_answers(server, checkpoint):
 def test_our_server_over_a_real_connection(registered, checkpoint, tmp_path):
     port = free_port()
     model = f"models:/{PARAMS.tracking.registered_model}@champion"
-    code = f"from har.tracking.server import serve; serve({model!r}, port={port})"
-    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {code}"]
+    code = f"from har.tracking.server import serve; serve({model!r}, Path(), port={port})"
+    imports = f"import sys; from pathlib import Path; sys.path.insert(0, {str(ROOT)!r})"
+    command = [sys.executable, "-c", f"{imports}; {code}"]
     log = tmp_path / "log.txt"
     server = Server(command, registered, port, log)
     try:

@@ -1,0 +1,158 @@
+"""Record in MLflow what the pipeline did. No stage, and it decides no output of one.
+
+The train stages describe their trainings by it, `evaluate` ends with it, and
+`python -m har sync-mlflow` runs it to send what MLflow missed.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from har.clips import Clip
+from har.dataset.prepared import read_prepared
+from har.dataset.sequences import Sequences, read_sequences
+from har.errors import UserError, user_errors_end_the_program
+from har.files import read_csv, read_json
+from har.models.checkpoint import load_checkpoint
+from har.params import Params, load_params, project_folder
+from har.tracking.results import Result, record_results
+from har.tracking.runs import DataDescription, Training, flatten, prefixed
+from stages import FEATURES, METRICS, MODELS, NAMES, PLOTS, PREPARED
+
+# Uncommitted changes of these make a run's commit tell less than all.
+_CODE = ("har", "stages", "params.yaml", "dvc.yaml")
+
+
+def describe_training(
+    name: str, params: Params, data_hash: str, features: Sequences | None
+) -> Training:
+    """Describe the training of `baseline` or `improved`.
+
+    Args:
+        name: of the model.
+        params: the settings.
+        data_hash: sha256 of the features.
+        features: to count their clips; None where they are not there.
+    """
+    source = params.prepare.source
+    if features:
+        clips = {subset: len(features.subset(subset)) for subset in ("train", "val", "test")}
+        data = DataDescription(source, data_hash, str(FEATURES), features.x.shape, clips)
+    else:
+        data = DataDescription(source, data_hash, str(FEATURES))
+    tags = code_tags(name)
+    commit = tags.get("mlflow.source.git.commit", "no commit")[:9]
+    run_name = f"{name} · {tags.get('dvc.exp_name', commit)}"
+    return Training(name, run_name, model_params(params, name), data, tags)
+
+
+def model_params(params: Params, name: str) -> dict[str, Any]:
+    """The settings that made a model, named alike for both so that they share MLflow's columns."""
+    content = params.model_dump()
+    shared = {key: content[key] for key in ("seed", "threads", "prepare", "split", "preprocess")}
+    own = content["baseline"] if name == "baseline" else content
+    return shared | {"model": own["model"], "train": own["train"]}
+
+
+def code_tags(name: str) -> dict[str, str]:
+    """MLflow tags that tie a training to its stage, its DVC experiment and its commit."""
+    stage = f"train_{name}"  # also where `evaluate` rebuilds the run
+    tags = {
+        "dvc.stage": stage,
+        "mlflow.source.name": f"stages/{stage}.py",
+        "mlflow.source.type": "LOCAL",
+    }
+    for tag, variable in (
+        ("dvc.exp_name", "DVC_EXP_NAME"),
+        ("dvc.baseline_rev", "DVC_EXP_BASELINE_REV"),
+        ("mlflow.user", "USER"),
+    ):
+        if value := os.environ.get(variable):
+            tags[tag] = value
+    # Without a .git of its own, the folder may lie in somebody else's repository.
+    if Path(".git").exists() and (commit := _git("rev-parse", "HEAD")):
+        tags["mlflow.source.git.commit"] = commit
+        tags["mlflow.source.git.dirty"] = str(bool(_git("status", "--porcelain", "--", *_CODE)))
+    return tags
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def read_results(params: Params) -> list[Result]:
+    """Gather from the stages' outputs what MLflow shows.
+
+    Raises:
+        UserError: a model or its history is missing or damaged.
+    """
+    try:
+        features = read_sequences(FEATURES)
+    except UserError:  # models from DVC's cache don't need them
+        features = None
+    evaluation = METRICS / "evaluation.json"
+    figures = read_json(evaluation) if evaluation.is_file() else {}
+    files = [path for path in (evaluation, METRICS / "per_class.json") if path.is_file()]
+    files += sorted(PLOTS.rglob("*.png"))
+    example = _shortest_clip()
+    results = []
+    for name in NAMES:
+        path = MODELS / f"{name}.safetensors"
+        checkpoint = load_checkpoint(path)
+        metrics = prefixed(params.evaluate.subset, flatten(figures.get(name, {}), "/"))
+        if name == "improved":
+            metrics |= prefixed("vs_baseline", flatten(figures.get("difference", {}), "/"))
+        training = describe_training(name, params, checkpoint.data_hash, features)
+        history = _read_history(MODELS / f"{name}_history.csv")
+        results.append(Result(training, path, history, checkpoint.val, metrics, files, example))
+    return results
+
+
+def _read_history(path: Path) -> list[dict[str, float]]:
+    try:
+        return [
+            {key: float(value) for key, value in row.items() if value}
+            for row in read_csv(path, ["epoch"])
+        ]
+    except ValueError as error:
+        raise UserError(f"{path} holds something else than numbers: {error}") from None
+
+
+def _shortest_clip() -> Clip | None:
+    """The shortest prepared clip, as an example of what a model takes."""
+    try:
+        clips = read_prepared(PREPARED)
+    except UserError:
+        return None
+    row = min(clips.rows, key=lambda row: row.frames * row.persons)
+    poses = clips.poses(row)
+    size = (row.height, row.width)
+    return Clip(row.id, row.label, poses[..., :-1], poses[..., -1], size, row.group)
+
+
+def record(params: Params) -> bool:
+    """Send what the last `dvc repro` made; MLflow's own troubles end as one warning.
+
+    Runs that MLflow never got are rebuilt from the files; those it has are completed.
+
+    Returns:
+        Whether everything arrived, or tracking is off.
+
+    Raises:
+        UserError: no model is there, or a file is damaged.
+    """
+    if not params.tracking.enabled:
+        return True
+    return record_results(params.tracking, read_results(params), project_folder())
+
+
+if __name__ == "__main__":
+    with user_errors_end_the_program():
+        if not record(load_params()):
+            sys.exit(1)
