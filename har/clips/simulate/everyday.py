@@ -1,0 +1,221 @@
+"""Simulated everyday and sports actions: windows for training, made on the fly, and a clip set.
+
+Each class is a movement written from its mechanics (locomotion, exercises, sports, gestures); see
+docs/simulated.md for sources. Nothing here was fitted to recordings.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from har.clips.simulate import exercises, gestures, locomotion, sports
+from har.clips.simulate.filming import View, film, observe, wander
+from har.clips.simulate.kinematics import Bodies, Motion, joints, sample_bodies, single, standing
+from har.clips.simulate.scene import Scene
+from har.skeleton import LAYOUTS
+
+_FLIP = LAYOUTS["coco17"].flip
+# From which side people are filmed: how probably from the front, the side, the back, anywhere.
+FRONT, SIDE, ANY = (0.7, 0.15, 0.05, 0.1), (0.1, 0.65, 0.05, 0.2), (0.3, 0.3, 0.1, 0.3)
+
+
+@dataclass(frozen=True)
+class Action:
+    """A class of the catalogue.
+
+    Attributes:
+        move: writes the movement of N instances.
+        seconds: shortest and longest window.
+        view: probabilities of front, side, back and any view.
+    """
+
+    move: Callable[[Motion, Scene], None]
+    seconds: tuple[float, float]
+    view: tuple[float, float, float, float] = ANY
+
+
+ACTIONS = {
+    "walking": Action(locomotion.walking, (1.0, 8.0), SIDE),
+    "jogging": Action(locomotion.jogging, (0.8, 8.0), SIDE),
+    "running": Action(locomotion.running, (0.6, 8.0), SIDE),
+    "boxing": Action(gestures.boxing, (1.0, 8.0)),
+    "clapping": Action(gestures.clapping, (1.0, 8.0), FRONT),
+    "waving one hand": Action(gestures.waving_one_hand, (1.0, 8.0), FRONT),
+    "waving both hands": Action(gestures.waving_both_hands, (1.0, 8.0), FRONT),
+    "jumping jacks": Action(exercises.jumping_jacks, (0.8, 7.0), FRONT),
+    "jump rope": Action(exercises.jump_rope, (0.7, 7.0)),
+    "squats": Action(exercises.squats, (1.2, 8.0)),
+    "push-ups": Action(exercises.push_ups, (1.0, 8.0), SIDE),
+    "sit-ups": Action(exercises.sit_ups, (1.0, 8.0), SIDE),
+    "pull-ups": Action(exercises.pull_ups, (1.0, 8.0)),
+    "bench press": Action(exercises.bench_press, (1.0, 8.0)),
+    "clean and jerk": Action(exercises.clean_and_jerk, (2.0, 12.0)),
+    "baseball pitch": Action(sports.baseball_pitch, (0.8, 4.0)),
+    "baseball swing": Action(sports.baseball_swing, (0.6, 3.0)),
+    "golf swing": Action(sports.golf_swing, (0.8, 4.0)),
+    "tennis serve": Action(sports.tennis_serve, (0.8, 4.0)),
+    "tennis forehand": Action(sports.tennis_forehand, (0.7, 3.0)),
+    "bowling": Action(sports.bowling, (1.2, 4.5)),
+    "throwing": Action(sports.throwing, (0.8, 4.0)),
+    "kicking": Action(sports.kicking, (0.8, 4.0)),
+    "catching": Action(sports.catching, (0.8, 4.0)),
+    "playing guitar": Action(gestures.strumming_guitar, (1.0, 8.0), FRONT),
+}
+CLASSES = tuple(ACTIONS)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A batch of simulated windows.
+
+    Attributes:
+        poses: (N, M, T, 17, 3) x, y in pixels and score; zeros where a joint is missing.
+        labels: (N,) index into the classes asked for.
+        truth: (N, T, 17, 3) of the first person, before the detector's faults: pixels, and depth
+            towards the camera in pixels, from the middle of the trunk.
+        view: (N, T) turn of the body from facing the camera to its left, radians.
+        image_size: (N, 2) width and height of the picture in pixels.
+    """
+
+    poses: np.ndarray
+    labels: np.ndarray
+    truth: np.ndarray
+    view: np.ndarray
+    image_size: np.ndarray
+
+
+def draw(
+    number: int,
+    generator: np.random.Generator,
+    frames: int = 64,
+    classes: Sequence[str] = CLASSES,
+    persons: int = 1,
+) -> Windows:
+    """Draw windows of random classes; every one has a body, a style and a camera of its own.
+
+    Draw thousands at once: the time goes by the batch, not by the window.
+
+    Args:
+        number: of windows, N.
+        generator: source of all randomness.
+        frames: of each window, T.
+        classes: names out of CLASSES, equally probable.
+        persons: slots, M; other people stand in a few of those after the first.
+    """
+    labels = np.sort(generator.integers(len(classes), size=number))
+    bodies, motion, native, wide = perform(generator, labels, frames, classes)
+    view, poses = _seen(generator, bodies, motion, native, wide)
+    slots = np.zeros((number, persons, frames, 17, 3), np.float32)
+    slots[:, 0] = poses
+    for slot in range(1, persons):
+        others = np.flatnonzero(generator.random(number) < 0.12)
+        if len(others):
+            slots[others, slot] = poses[generator.integers(number, size=len(others))]
+    depth = (view.depth[..., 11:13].mean(-1, keepdims=True) - view.depth) * view.scale[..., None]
+    order = generator.permutation(number)
+    return Windows(
+        poses=slots[order],
+        labels=labels[order],
+        truth=np.concatenate([view.pixels, depth[..., None]], axis=-1, dtype=np.float32)[order],
+        view=motion.heading[order],
+        image_size=view.image_size[order],
+    )
+
+
+def perform(
+    generator: np.random.Generator,
+    labels: np.ndarray,
+    frames: int,
+    classes: Sequence[str],
+    fps: float | None = None,
+) -> tuple[Bodies, Motion, np.ndarray, np.ndarray]:
+    """Bodies that do the actions of sorted labels (N,), one after the other.
+
+    Args:
+        generator: source of all randomness.
+        labels: (N,) ascending indices into `classes`.
+        frames: T.
+        classes: names out of CLASSES.
+        fps: frames a second; without it windows last as long as their class allows.
+
+    Returns:
+        The bodies, the motion, the frames (N,) that a video has in the window, and whether (N,)
+        the camera takes in the whole way.
+    """
+    number = len(labels)
+    bodies = sample_bodies(generator, number)
+    motion = standing(number, frames)
+    seconds = np.empty((number, frames), np.float32)
+    grid = np.linspace(0, 1, frames, dtype=np.float32)
+    for label, name in enumerate(classes):
+        part = slice(*np.searchsorted(labels, (label, label + 1)))
+        size = part.stop - part.start
+        if not size:
+            continue
+        action = ACTIONS[name]
+        if fps is None:
+            low, high = np.log(action.seconds)
+            span = np.exp(generator.uniform(low, high, (size, 1))).astype(np.float32)
+        else:
+            span = np.full((size, 1), (frames - 1) / fps, np.float32)
+        seconds[part] = grid * span
+        own = Bodies(*(getattr(bodies, each)[part] for each in Bodies.__dataclass_fields__))
+        action.move(motion[part], Scene(generator, own, seconds[part], span))
+        motion.heading[part] += _direction(generator, size, action.view)
+    _live(generator, motion, seconds)
+    span = seconds[:, -1]
+    rate = generator.choice([15, 24, 25, 30, 50, 60], number, p=[0.1, 0.15, 0.3, 0.3, 0.1, 0.05])
+    native = np.maximum(span * (fps or rate), 4).astype(np.float32)
+    wide = np.abs(motion.root[..., 2]).max(1) < 3
+    return bodies, motion, native, wide
+
+
+def _direction(generator: np.random.Generator, size: int, view: Sequence[float]) -> np.ndarray:
+    """Where bodies look (size, 1): 0 is into the camera."""
+    kind = generator.choice(4, size, p=view)
+    side = np.where(generator.random(size) < 0.5, np.pi / 2, -np.pi / 2)
+    centre = np.choose(kind, [np.zeros(size), side, np.full(size, np.pi), np.zeros(size)])
+    spread = np.choose(kind, [0.3, 0.25, 0.3, 3.0])
+    return (centre + spread * generator.standard_normal(size))[:, None].astype(np.float32)
+
+
+def _live(generator: np.random.Generator, motion: Motion, seconds: np.ndarray) -> None:
+    """Nobody holds still or moves like another: posture, sway and unsteady joints of each body."""
+    number, frames = seconds.shape
+    waves = seconds[:, -1] / 1.2
+    lively = np.exp(generator.normal(-0.3, 0.6, (number, 1, 1))).astype(np.float32)
+    for angles, own, sway in (
+        (motion.spine, 0.06, 0.02),
+        (motion.head, 0.12, 0.05),
+        (motion.pelvis, 0.03, 0.015),
+    ):
+        angles += (own * generator.standard_normal((number, 1, 3))).astype(np.float32)
+        angles += sway * lively * wander(generator, number, frames, 3, waves)
+    posture = generator.standard_normal((2, number, 1, 2, 4)).astype(np.float32)
+    motion.arms += 0.1 * posture[0]
+    motion.arms += (0.04 * lively * wander(generator, number, frames, 8, waves)).reshape(
+        motion.arms.shape
+    )
+    np.maximum(motion.arms[..., 3], 0.02, out=motion.arms[..., 3])
+    motion.legs += 0.03 * posture[1]
+    np.maximum(motion.legs[..., 3], 0.02, out=motion.legs[..., 3])
+    motion.hands += (0.012 * lively * wander(generator, number, frames, 6, waves)).reshape(
+        motion.hands.shape
+    )
+
+
+def _seen(
+    generator: np.random.Generator,
+    bodies: Bodies,
+    motion: Motion,
+    native: np.ndarray,
+    wide: np.ndarray,
+) -> tuple[View, np.ndarray]:
+    """What cameras show of moving bodies, and what detectors make of it."""
+    points = joints(bodies, motion)
+    mirrored = np.flatnonzero(generator.random(len(points)) < 0.5)
+    points[mirrored] = points[mirrored][:, :, _FLIP] * single([-1, 1, 1])
+    motion.heading[mirrored] *= -1
+    view = film(generator, points, motion.heading, wide)
+    return view, observe(generator, view, native)

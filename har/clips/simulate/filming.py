@@ -1,0 +1,237 @@
+"""Cameras and detectors for batches: what is seen of thousands of moving bodies at once.
+
+The faults are those of `detector`, drawn for whole batches: noise that grows as the score falls,
+faces turned away, limbs behind the body, joints and frames that are missed, confused sides.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from har.clips.simulate.kinematics import single
+
+_SWAP = {
+    "arms": np.array([0, 1, 2, 3, 4, 6, 5, 8, 7, 10, 9, 11, 12, 13, 14, 15, 16]),
+    "legs": np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 11, 14, 13, 16, 15]),
+}
+# Logit of the score of a joint in full view: faces and shoulders are found better than ankles.
+_CLEAR = single([2.6, 2.6, 2.6, 2.2, 2.2, 2.3, 2.3, 2, 2, 1.8, 1.8, 1.8, 1.8, 2, 2, 1.8, 1.8])
+
+
+@dataclass(frozen=True)
+class View:
+    """What a camera makes of moving bodies.
+
+    Attributes:
+        pixels: (N, T, 17, 2) true places in the picture.
+        depth: (N, T, 17) metres behind the middle of the body, to the camera's back.
+        facing: (N, T, 2) sine and cosine of the angle between the face and the camera; positive
+            sine is a face turned to the picture's right.
+        image_size: (N, 2) width and height.
+        scale: (N, 1) pixels per metre in the person's middle.
+    """
+
+    pixels: np.ndarray
+    depth: np.ndarray
+    facing: np.ndarray
+    image_size: np.ndarray
+    scale: np.ndarray
+
+
+def film(
+    generator: np.random.Generator, joints: np.ndarray, heading: np.ndarray, wide: np.ndarray
+) -> View:
+    """Film moving bodies, each with a camera of its own.
+
+    Args:
+        generator: source of all randomness.
+        joints: (N, T, 17, 3) to the left, up, forward of bodies that face the camera at heading 0.
+        heading: (N, T) turn to their left, radians.
+        wide: (N,) whether the camera stands still and takes in the whole way; otherwise it
+            follows, in half of the cases only roughly.
+    """
+    number = len(joints)
+
+    def normal(mean: float, spread: float) -> np.ndarray:
+        return generator.normal(mean, spread, (number, 1)).astype(np.float32)
+
+    cosine, sine = np.cos(heading)[..., None], np.sin(heading)[..., None]
+    x, y, z = np.moveaxis(joints, -1, 0)
+    # A body that faces the camera has its left at the picture's right.
+    right, ahead = cosine * x + sine * z, cosine * z - sine * x
+    middle = [part[:, :, 5:].mean(-1).mean(-1) for part in (right, y, ahead)]
+    height = np.maximum(np.ptp(y, axis=(1, 2)), 0.8)[:, None]
+    follow = np.where(wide, 0, np.where(generator.random(number) < 0.5, 1, 0.6))[:, None]
+    for part, centre in ((right, middle[0]), (ahead, middle[2])):
+        now = part[:, :, 11:13].mean(-1)
+        part -= (follow * now + (1 - follow) * centre[:, None])[..., None]
+    up = y - middle[1][:, None, None]
+
+    tilt, roll = normal(0.08, 0.12)[..., None], normal(0, 0.04)[..., None]
+    up, ahead = np.cos(tilt) * up - np.sin(tilt) * ahead, np.cos(tilt) * ahead + np.sin(tilt) * up
+    right, up = np.cos(roll) * right - np.sin(roll) * up, np.cos(roll) * up + np.sin(roll) * right
+    distance = np.exp(normal(1.6, 0.4)).clip(2.2, 14)[..., None]
+    depth = np.maximum(distance - ahead, 0.3)
+
+    image_height = np.exp(generator.uniform(np.log(120), np.log(1080), (number, 1)))
+    image = np.concatenate(
+        [image_height * generator.choice([4 / 3, 16 / 9, 0.75], (number, 1)), image_height], axis=1
+    ).astype(np.float32)
+    share = np.exp(normal(-0.55, 0.35)).clip(0.25, 1.15)  # of the picture's height
+    scale = share * image_height / height
+    where = image * (0.5 + 0.1 * generator.standard_normal((number, 2)))
+    zoom = 1 + normal(0, 0.06)[..., None] * np.linspace(-1, 1, joints.shape[1])[None, :, None]
+    pixels = (
+        np.stack([right, -up], axis=-1) * (zoom * scale[..., None] * distance / depth)[..., None]
+    )
+    pixels += where[:, None, None]
+    face = joints[:, :, 0] - (joints[:, :, 3] + joints[:, :, 4]) / 2
+    aside = np.cos(heading) * face[..., 0] + np.sin(heading) * face[..., 2]
+    ahead = np.cos(heading) * face[..., 2] - np.sin(heading) * face[..., 0]
+    facing = np.stack([aside, ahead], axis=-1)
+    facing /= np.maximum(np.linalg.norm(face, axis=-1, keepdims=True), 1e-6)
+    return View(
+        pixels=pixels.astype(np.float32),
+        depth=(depth - distance).astype(np.float32),
+        facing=facing.astype(np.float32),
+        image_size=image,
+        scale=scale.astype(np.float32),
+    )
+
+
+def observe(generator: np.random.Generator, view: View, native: np.ndarray) -> np.ndarray:
+    """What an imperfect estimator reports.
+
+    Args:
+        generator: source of all randomness.
+        view: what there is to see.
+        native: (N,) frames that the video has in the window; noise is drawn for these and
+            interpolated or left out as the frames are.
+
+    Returns:
+        (N, T, 17, 3) x, y, score; zeros where a joint is missing.
+    """
+    number, frames = view.pixels.shape[:2]
+    draw = generator.random
+    scale = view.scale[:, :, None]
+
+    # One of three kinds: an estimator's graded scores, steadier ones, or annotated joints.
+    kind = draw(number)
+    annotated = kind < 0.25
+    logit = _scores(generator, view)
+    rough = np.where(annotated, 0.5, np.exp(generator.normal(0, 0.5, number)))[:, None, None]
+    score = 1 / (1 + np.exp(-logit))
+
+    white = generator.standard_normal((number, frames, 17, 2), np.float32)
+    white = _native(white, native)
+    slow = wander(generator, number, frames, 34, native / 12).reshape(number, frames, 17, 2)
+    spread = rough * scale * (0.008 + 0.045 * (1 - score) ** 2)
+    points = view.pixels + spread[..., None] * (white + slow)
+    points = _confused(generator, points, native)
+
+    threshold = np.where(annotated, 0.1, generator.uniform(0.02, 0.4, number))
+    found = _found(generator, view, points, native)
+    found[score < threshold[:, None, None]] = False
+    # Annotated joints have no faces: one point for the head, in the nose's place.
+    head = np.flatnonzero(annotated & (draw(number) < 0.8))
+    middle = points[head][:, :, 3:5].mean(2)
+    neck = points[head][:, :, 5:7].mean(2)
+    points[head, :, 0] = middle + 0.4 * draw((len(head), 1, 1)) * (middle - neck)
+    found[head, :, 1:5] = False
+    found[head, :, 0] = True
+    score = np.clip(score, 0.02, 1)
+    score[annotated] = 1
+    seen = np.concatenate([points, score[..., None]], axis=-1, dtype=np.float32)
+    seen[~found] = 0
+    return seen
+
+
+def _found(
+    generator: np.random.Generator, view: View, points: np.ndarray, native: np.ndarray
+) -> np.ndarray:
+    """Joints (N, T, 17) that are not lost: outside, covered, or missed alone or all at once."""
+    number, frames = points.shape[:2]
+    high, low = points > 0, points < view.image_size[:, None, None]
+    inside = (high & low).all(-1)
+    often = np.where(generator.random(number) < 0.5, 1.9, 4.0)[:, None, None]
+    single_joints = wander(generator, number, frames, 17, native / 8) > often
+    often = np.where(generator.random(number) < 0.2, 1.8, 5.0)[:, None, None]
+    whole_frames = wander(generator, number, frames, 1, native / 5) > often
+    return inside & ~_hidden(generator, number)[:, None] & ~single_joints & ~whole_frames
+
+
+def wander(
+    generator: np.random.Generator, number: int, frames: int, width: int, waves: np.ndarray
+) -> np.ndarray:
+    """Smooth noise (N, T, width) of unit variance with about `waves` (N,) waves in a window."""
+    grid = np.linspace(0, 1, frames, dtype=np.float32)[None, :, None]
+    total = np.zeros((number, frames, width), np.float32)
+    for share in (0.4, 0.73, 1.0):
+        pace = share * waves[:, None, None] * generator.uniform(0.6, 1.4, (number, 1, width))
+        phase = 2 * np.pi * generator.random((number, 1, width))
+        total += np.sin((2 * np.pi * pace).astype(np.float32) * grid + phase.astype(np.float32))
+    return total * 0.8165
+
+
+def _scores(generator: np.random.Generator, view: View) -> np.ndarray:
+    """Logits (N, T, 17) of the scores, by what can be seen of each joint."""
+    number, frames = view.pixels.shape[:2]
+    person = generator.normal(0.3, 0.7, (number, 1, 1)) + 0.4 * generator.normal(
+        size=(number, 1, 17)
+    )
+    logit = (_CLEAR + person).astype(np.float32) + 0.25 * generator.standard_normal(
+        (number, frames, 17), np.float32
+    )
+    sideways, ahead = view.facing[..., 0], view.facing[..., 1]
+    # The far ear and eye of a face in profile; the whole face of a head seen from behind.
+    logit[..., 3] -= 3.5 * np.clip(sideways - 0.2, 0, 1)
+    logit[..., 4] -= 3.5 * np.clip(-sideways - 0.2, 0, 1)
+    logit[..., 1] -= 2.0 * np.clip(sideways - 0.6, 0, 1)
+    logit[..., 2] -= 2.0 * np.clip(-sideways - 0.6, 0, 1)
+    logit[..., :3] -= 5.0 * np.clip(-ahead - 0.2, 0, 1)[..., None]
+    # Limbs behind the trunk.
+    trunk = view.pixels[:, :, [5, 6, 11, 12]]
+    centre = trunk.mean(2, keepdims=True)
+    behind = view.depth[:, :, 7:] - view.depth[:, :, [5, 6, 11, 12]].mean(2, keepdims=True)
+    away = np.abs(view.pixels[:, :, 7:] - centre) / view.scale[..., None, None]
+    inside = np.clip(1.2 - away[..., 0] / 0.16, 0, 1) * np.clip(1.5 - away[..., 1] / 0.32, 0, 1)
+    logit[..., 7:] -= 3.0 * inside * np.clip(behind / 0.12, 0, 1)
+    return logit
+
+
+def _native(noise: np.ndarray, native: np.ndarray) -> np.ndarray:
+    """Noise (N, T, ...) as it looks once windows of few frames are stretched to T."""
+    frames = noise.shape[1]
+    few = np.flatnonzero(native < frames)
+    position = np.linspace(0, 1, frames)[None] * (native[few, None] - 1)
+    before = position.astype(int)
+    weight = (position - before).astype(np.float32)[..., None, None]
+    rows = np.arange(len(few))[:, None]
+    drawn = noise[few]
+    noise[few] = (1 - weight) * drawn[rows, before]
+    noise[few] += weight * drawn[rows, np.minimum(before + 1, frames - 1)]
+    return noise
+
+
+def _confused(generator: np.random.Generator, points: np.ndarray, native: np.ndarray) -> np.ndarray:
+    """Left and right change places for a while, of arms or of legs."""
+    number, frames = points.shape[:2]
+    for index in _SWAP.values():
+        some = np.flatnonzero(generator.random(number) < 0.25)
+        level = generator.uniform(1.2, 2.2, (len(some), 1))
+        swapped = wander(generator, len(some), frames, 1, native[some] / 8)[..., 0] > level
+        points[some] = np.where(swapped[..., None, None], points[some][:, :, index], points[some])
+    return points
+
+
+def _hidden(generator: np.random.Generator, number: int) -> np.ndarray:
+    """Joints (N, 17) that something covers all the time."""
+    hidden = np.zeros((number, 17), bool)
+    draw = generator.random((5, number))
+    hidden[draw[0] < 0.04, 13:] = True  # below the picture or behind a table
+    hidden[draw[1] < 0.03, 11:] = True
+    hidden[draw[2] < 0.03, 15:] = True
+    hidden[draw[3] < 0.1, :5] = True
+    single = np.flatnonzero(draw[4] < 0.1)
+    hidden[single, generator.integers(5, 17, len(single))] = True
+    return hidden
