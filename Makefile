@@ -8,7 +8,7 @@ export PATH := $(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help repro experiment crossval leaderboard bench report deps test test-keras check ui plots serve lock clean dvc-ready
+.PHONY: help video repro experiment crossval leaderboard bench report deps test test-keras check ui plots serve lock clean dvc-ready
 
 help:  ## list what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{sub(/:.*/, "", $$1); printf "make %-12s %s\n", $$1, $$2}'
@@ -23,6 +23,9 @@ $(VENV)/installed: requirements.lock
 dvc-ready: $(VENV)/installed
 	@if ! git rev-parse --is-inside-work-tree >/dev/null 2>&1; then dvc config --local core.no_scm true; \
 	elif grep -qs no_scm .dvc/config.local; then dvc config --local --unset core.no_scm; fi
+
+video: $(VENV)/installed  ## install what reading videos needs
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock -r requirements-video.lock
 
 repro: dvc-ready  ## run the whole pipeline; what is up to date is not run again
 	@dvc repro
@@ -75,7 +78,7 @@ serve: $(VENV)/installed  ## answer requests with the registered champion on por
 	@python -m har serve
 
 lock: $(VENV)/installed  ## write requirements.lock from what is installed
-	{ sed -n '/^#/p' requirements.lock; python -m pip freeze --all | sed '/^pip==/d; s/+cpu//'; } > lock.part && mv lock.part requirements.lock
+	{ sed -n '/^#/p' requirements.lock; python -m pip freeze --all | sed '/^pip==/d; s/+cpu//' | grep -vxFf requirements-video.lock; } > lock.part && mv lock.part requirements.lock
 
 clean:  ## remove what stages and tests made, keep the environment and downloads
 	rm -rf data/prepared data/features data/split.csv models dvc_plots plots.html .pytest_cache .mypy_cache .ruff_cache

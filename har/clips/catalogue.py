@@ -55,13 +55,19 @@ NTU60_CLASSES = tuple(" ".join(_NTU60.split()).split("; "))
 
 
 @dataclass(frozen=True)
-class PublishedSet:
-    """A file to download: https address, size in bytes, SHA-256, class names in label order."""
+class PublishedFile:
+    """A file to download: https address, size in bytes, SHA-256."""
 
     name: str
     address: str
     size: int
     sha256: str
+
+
+@dataclass(frozen=True)
+class PublishedSet(PublishedFile):
+    """A set of clips to download, with its class names in label order."""
+
     classes: tuple[str, ...]
 
 

@@ -10,7 +10,7 @@ import requests
 from filelock import FileLock
 from tqdm import tqdm
 
-from har.clips.catalogue import PublishedSet
+from har.clips.catalogue import PublishedFile
 from har.errors import UserError
 
 _CHUNK = 1 << 16  # bytes; what a broken connection loses at most
@@ -19,11 +19,20 @@ _TIMEOUT = (10, 60)  # seconds to connect, and between two pieces of the answer
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-def download(published: PublishedSet, folder: str | Path) -> Path:
+def download(
+    published: PublishedFile,
+    folder: str | Path,
+    otherwise: str = "give the path of a copy as prepare.source",
+) -> Path:
     """Fetch a published file once, going on where an earlier attempt broke off.
 
     What has arrived is kept as `NAME.part`, and takes its name when its size and SHA-256 are
     right. A file that is there already is checked, not fetched.
+
+    Args:
+        published: what to fetch.
+        folder: where to keep it.
+        otherwise: for messages, what else the user can do.
 
     Returns:
         The path of the file.
@@ -42,9 +51,9 @@ def download(published: PublishedSet, folder: str | Path) -> Path:
                     return path
                 raise UserError(
                     f"{path} is not the published file (its size or SHA-256 differs): remove it "
-                    f"to fetch it anew, or give its path as prepare.source"
+                    f"to fetch it anew, or {otherwise}"
                 )
-            _fetch(published, part)
+            _fetch(published, part, otherwise)
             if not _is_published(part, published):
                 part.unlink()
                 raise UserError(
@@ -57,7 +66,7 @@ def download(published: PublishedSet, folder: str | Path) -> Path:
         arrived = part.stat().st_size if part.exists() else 0
         raise UserError(
             f"{published.address} broke off with {arrived:,} of {published.size:,} bytes "
-            f"({type(error).__name__}): run it again to go on from there"
+            f"({type(error).__name__}): run it again to go on from there, or {otherwise}"
         ) from None
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
@@ -65,14 +74,14 @@ def download(published: PublishedSet, folder: str | Path) -> Path:
         raise UserError(f"cannot write {part}: {error.strerror or error}; {remedy}") from None
 
 
-def _is_published(path: Path, published: PublishedSet) -> bool:
+def _is_published(path: Path, published: PublishedFile) -> bool:
     if path.stat().st_size != published.size:
         return False
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest() == published.sha256
 
 
-def _fetch(published: PublishedSet, part: Path) -> None:
+def _fetch(published: PublishedFile, part: Path, otherwise: str) -> None:
     """Fill `part` up to the published size; connections may break as long as bytes arrive."""
     _check_https(published.address)
     for _ in range(_ATTEMPTS):
@@ -86,7 +95,7 @@ def _fetch(published: PublishedSet, part: Path) -> None:
             raise OSError(errno.ENOSPC, f"{published.size - arrived:,} bytes don't fit on the disk")
         broken: requests.RequestException = requests.ConnectionError("the answer ended early")
         try:
-            _fetch_rest(published, part, arrived)
+            _fetch_rest(published, part, arrived, otherwise)
         except requests.RequestException as error:
             broken = error
         if not part.exists() or part.stat().st_size <= arrived:
@@ -100,7 +109,7 @@ def _check_https(address: str) -> None:
         raise UserError(f"{address} is not https: downloads come over https only")
 
 
-def _fetch_rest(published: PublishedSet, part: Path, start: int) -> None:
+def _fetch_rest(published: PublishedFile, part: Path, start: int, otherwise: str) -> None:
     """Append what is missing from `start` on; a server that can't do that sends all anew."""
     headers = {"Accept-Encoding": "identity"}
     if start:
@@ -111,7 +120,7 @@ def _fetch_rest(published: PublishedSet, part: Path, start: int) -> None:
         if not answer.ok and answer.status_code != 416:
             raise UserError(
                 f"{published.address} answered {answer.status_code} {answer.reason}: try again "
-                "later, or give a copy of the file as prepare.source"
+                f"later, or {otherwise}"
             )
         kept, _, size = answer.headers.get("Content-Range", "").partition("/")
         size = size or answer.headers.get("Content-Length", "")
@@ -119,7 +128,7 @@ def _fetch_rest(published: PublishedSet, part: Path, start: int) -> None:
             part.unlink(missing_ok=True)
             raise UserError(
                 f"{published.address} has another size than the published file of "
-                f"{published.size:,} bytes: give a copy of that as prepare.source"
+                f"{published.size:,} bytes: {otherwise}"
             )
         if answer.status_code != 206 or not kept.startswith(f"bytes {start}-"):
             start = 0

@@ -16,9 +16,9 @@ ROOT = Path(__file__).parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text()
 
 
-def pins():
-    """Package -> version of requirements.lock, whose every line pins one by its plain name."""
-    lines = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if line]
+def pins(lock="requirements.lock"):
+    """Package -> version of a lock, whose every line pins one by its plain name."""
+    lines = [line for line in (ROOT / lock).read_text().splitlines() if line]
     found = {}
     for line in lines:
         if not line.startswith("#"):
@@ -33,6 +33,10 @@ def test_every_dependency_is_pinned_as_the_project_asks():
     asked = project["dependencies"] + project["optional-dependencies"]["dev"]
     for requirement in map(Requirement, asked):
         assert pinned[canonicalize_name(requirement.name)] in requirement.specifier, requirement
+    video = pins("requirements-video.lock")
+    for requirement in map(Requirement, project["optional-dependencies"]["video"]):
+        assert video[canonicalize_name(requirement.name)] in requirement.specifier, requirement
+    assert not video.keys() & pinned.keys()
 
 
 def test_what_the_dependencies_need_is_pinned_too():
