@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from har.clips.simulate import exercises, gestures, locomotion, sports
+from har.clips.simulate import exercises, gestures, household, locomotion, programs, sports
 from har.clips.simulate.filming import View, film, observe, wander
 from har.clips.simulate.kinematics import Bodies, Motion, joints, sample_bodies, single, standing
 from har.clips.simulate.scene import Scene
@@ -39,6 +39,14 @@ ACTIONS = {
     "walking": Action(locomotion.walking, (1.0, 8.0), SIDE),
     "jogging": Action(locomotion.jogging, (0.8, 8.0), SIDE),
     "running": Action(locomotion.running, (0.6, 8.0), SIDE),
+    "climbing stairs": Action(locomotion.climbing_stairs, (1.0, 6.0), SIDE),
+    "jumping": Action(locomotion.jumping, (0.8, 6.0)),
+    "standing idle": Action(household.standing_idle, (1.0, 8.0)),
+    "sitting": Action(household.sitting, (1.0, 8.0)),
+    "sitting down": Action(household.sitting_down, (0.9, 4.0)),
+    "standing up": Action(household.standing_up, (0.9, 4.0)),
+    "lying down": Action(household.lying_down, (1.5, 6.0)),
+    "picking up": Action(household.picking_up, (1.0, 4.5)),
     "boxing": Action(gestures.boxing, (1.0, 8.0)),
     "clapping": Action(gestures.clapping, (1.0, 8.0), FRONT),
     "waving one hand": Action(gestures.waving_one_hand, (1.0, 8.0), FRONT),
@@ -61,6 +69,15 @@ ACTIONS = {
     "kicking": Action(sports.kicking, (0.8, 4.0)),
     "catching": Action(sports.catching, (0.8, 4.0)),
     "playing guitar": Action(gestures.strumming_guitar, (1.0, 8.0), FRONT),
+    "drinking": Action(household.drinking, (1.0, 6.0), FRONT),
+    "eating": Action(household.eating, (1.5, 8.0), FRONT),
+    "phoning": Action(household.phoning, (1.0, 8.0)),
+    "reading": Action(household.reading, (1.0, 8.0), FRONT),
+    "writing": Action(household.writing, (1.0, 8.0), FRONT),
+    "typing": Action(household.typing, (1.0, 8.0)),
+    "cleaning": Action(household.cleaning, (1.0, 8.0)),
+    "pointing": Action(household.pointing, (0.8, 5.0)),
+    "none": Action(programs.none, (0.8, 8.0)),
 }
 CLASSES = tuple(ACTIONS)
 

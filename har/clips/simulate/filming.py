@@ -61,7 +61,8 @@ def film(
     right, ahead = cosine * x + sine * z, cosine * z - sine * x
     middle = [part[:, :, 5:].mean(-1).mean(-1) for part in (right, y, ahead)]
     height = np.maximum(np.ptp(y, axis=(1, 2)), 0.8)[:, None]
-    follow = np.where(wide, 0, np.where(generator.random(number) < 0.5, 1, 0.6))[:, None]
+    follow = np.where(wide, 0, np.where(generator.random(number) < 0.5, 1, 0.6))
+    follow = single(follow)[:, None]
     for part, centre in ((right, middle[0]), (ahead, middle[2])):
         now = part[:, :, 11:13].mean(-1)
         part -= (follow * now + (1 - follow) * centre[:, None])[..., None]
@@ -78,9 +79,9 @@ def film(
         [image_height * generator.choice([4 / 3, 16 / 9, 0.75], (number, 1)), image_height], axis=1
     ).astype(np.float32)
     share = np.exp(normal(-0.55, 0.35)).clip(0.25, 1.15)  # of the picture's height
-    scale = share * image_height / height
+    scale = share * image[:, 1:] / height
     where = image * (0.5 + 0.1 * generator.standard_normal((number, 2)))
-    zoom = 1 + normal(0, 0.06)[..., None] * np.linspace(-1, 1, joints.shape[1])[None, :, None]
+    zoom = 1 + normal(0, 0.06)[..., None] * single(np.linspace(-1, 1, joints.shape[1]))[:, None]
     pixels = (
         np.stack([right, -up], axis=-1) * (zoom * scale[..., None] * distance / depth)[..., None]
     )
@@ -119,7 +120,8 @@ def observe(generator: np.random.Generator, view: View, native: np.ndarray) -> n
     kind = draw(number)
     annotated = kind < 0.25
     logit = _scores(generator, view)
-    rough = np.where(annotated, 0.5, np.exp(generator.normal(0, 0.5, number)))[:, None, None]
+    rough = np.where(annotated, 0.5, np.exp(generator.normal(0, 0.5, number)))
+    rough = single(rough)[:, None, None]
     score = 1 / (1 + np.exp(-logit))
 
     white = generator.standard_normal((number, frames, 17, 2), np.float32)

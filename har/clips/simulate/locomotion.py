@@ -7,7 +7,7 @@ Movement (4th ed., 2009) for walking; Novacheck, The biomechanics of running (Ga
 
 import numpy as np
 
-from har.clips.simulate.kinematics import GROUNDED, LEFT, RIGHT, Motion, Y, Z
+from har.clips.simulate.kinematics import FREE, GROUNDED, LEFT, RIGHT, Motion, Y, Z, path
 from har.clips.simulate.scene import Scene, curve, cycle, wave
 
 _WALK_HIP = curve(
@@ -18,6 +18,14 @@ _WALK_KNEE = curve(
 )
 _RUN_HIP = curve((0, 10, 20, 30, 40, 50, 60, 70, 80, 90), (32, 27, 14, 0, -8, 0, 20, 38, 46, 42))
 _RUN_KNEE = curve((0, 10, 17, 28, 38, 48, 60, 68, 80, 92), (18, 35, 42, 32, 20, 50, 90, 92, 55, 18))
+_STAIR_HIP = curve(
+    (0, 20, 40, 55, 62, 75, 88, 95),
+    (62, 50, 20, 6, 6, 40, 68, 66),
+)
+_STAIR_KNEE = curve(
+    (0, 15, 35, 50, 60, 72, 80, 92),
+    (66, 60, 25, 10, 25, 88, 94, 74),
+)
 _SPRINT_HIP = curve((0, 10, 20, 26, 35, 50, 65, 75, 88), (38, 25, 5, -8, 0, 40, 68, 70, 50))
 _SPRINT_KNEE = curve(
     (0, 10, 15, 24, 35, 48, 58, 70, 85, 95), (20, 30, 32, 20, 70, 115, 125, 90, 35, 18)
@@ -128,3 +136,67 @@ def _trunk(motion: Motion, scene: Scene, phase: np.ndarray, lean: np.ndarray, tu
     motion.pelvis[..., 2] = 0.04 * wave(phase + 0.2)
     motion.head[..., 0] = -turning
     motion.head[..., 1] = scene.normal(0.05, 0.12)
+
+
+def climbing_stairs(motion: Motion, scene: Scene) -> None:
+    """Up a flight of stairs, step over step.
+
+    Angles: Riener, Rabuffetti and Frigo, Stair ascent and descent at different inclinations (Gait
+    and Posture 15, 2002).
+    """
+    rate = scene.normal(0.8, 0.13)  # strides a second
+    phase = scene.phase(rate)
+    high, deep = scene.uniform(0.14, 0.2), scene.uniform(0.26, 0.33)
+    steep = high / 0.17
+    for side, step in ((LEFT, phase), (RIGHT, phase + 0.5)):
+        motion.legs[:, :, side, 0] = steep**0.5 * cycle(step, _STAIR_HIP)
+        motion.legs[:, :, side, 3] = steep**0.5 * cycle(step, _STAIR_KNEE)
+        motion.legs[:, :, side, 1] = scene.normal(0.03, 0.03)
+    _arm_swing(motion, scene, phase, np.radians(scene.normal(14, 7)), 30, 18)
+    rail = scene.chance(0.25)[:, 0]
+    motion.arms[rail, :, RIGHT] = 0.9, 0.5, -0.2, 0.6
+    _trunk(motion, scene, phase, scene.normal(14, 5), 5)
+    motion.root[..., Y] = 0.9 + 2 * high * (phase - phase[:, :1]) + 0.02 * wave(2 * phase + 0.2)
+    motion.root[..., Z] = 2 * deep * (phase - phase[:, :1])
+    motion.leg_mode[:] = FREE
+
+
+def jumping(motion: Motion, scene: Scene) -> None:
+    """Crouch, push off with the arms, fly, land with soft knees; once, again and again, or ahead.
+
+    The time in the air follows from the height, t = sqrt(8 h / g).
+    """
+    height = scene.uniform(0.06, 0.45)
+    flight = np.sqrt(8 * height / 9.81)
+    hopping = scene.chance(0.25)
+    period = flight + np.where(hopping, scene.uniform(0.2, 0.4), scene.uniform(0.7, 1.6))
+    jump, share = np.divmod(scene.seconds / period + scene.uniform(0, 1), 1)
+    now = share * period - flight
+    deep = np.where(hopping, scene.uniform(0.3, 0.6), scene.uniform(0.7, 1.8))
+    ground = period - flight
+    # Counted from landing: give way, rise a little, crouch, push off; below 0 in the air.
+    bent = path(
+        now,
+        (-0.04, 0.12, 0.45 * ground, 0.72 * ground, ground - 0.01),
+        (0.15, 0.7 * deep, 0.4 * deep, deep, 0.08),
+    )
+    tucked = np.where(scene.chance(0.2), scene.uniform(0.3, 1.4), 0.1)
+    air = np.clip(-now / flight, 0, 1)
+    parabola = 4 * air * (1 - air)
+    motion.legs[..., 0] = (0.75 * bent + 0.7 * tucked * parabola)[..., None]
+    motion.legs[..., 3] = (1.2 * bent + tucked * parabola)[..., None]
+    motion.root[..., Y] = height * parabola
+    ahead = np.where(scene.chance(0.35), scene.uniform(0.2, 1.2), 0)
+    motion.root[..., Z] = ahead * (jump + 1 - air)
+    motion.pelvis[..., 1] = 0.3 * bent
+    motion.spine[..., 0] = 0.2 * bent
+    swing = scene.uniform(0.2, 2.4)
+    up = path(
+        now,
+        (-flight, -0.5 * flight, 0.15, 0.5 * ground, 0.75 * ground, ground),
+        (0.8, 1.0, 0.3, 0.0, -0.45, 0.8),
+    )
+    motion.arms[..., 0] = (0.15 + swing * up)[..., None]
+    motion.arms[..., 1] = scene.uniform(0.0, 0.7)[..., None]
+    motion.arms[..., 3] = scene.uniform(0.1, 1.2)[..., None]
+    motion.leg_mode[:] = GROUNDED

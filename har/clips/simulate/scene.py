@@ -72,15 +72,13 @@ class Scene:
             total += np.sin(pace * self.seconds + self.uniform(0, 6.3))
         return total * 0.8165
 
-    def trial(self, before: float, after: float) -> np.ndarray:
+    def trial(self, before: float, after: float, again: float = 0.12) -> np.ndarray:
         """Seconds (N, T) from a trial's main moment, which lies inside the frames.
 
         Args:
             before: seconds of the trial before that moment.
             after: seconds after it.
-
-        A share of the instances does it again and again with a pause between, others are cut
-        somewhere before or after.
+            again: share of the instances that are cut and repeated, as in videos of many trials.
         """
         pace = np.exp(self.normal(0, 0.18))
         room = self.span * pace
@@ -89,8 +87,7 @@ class Scene:
         at = np.clip(at, 0.25 * room, 0.85 * room)
         now = self.seconds * pace - at
         every = (before + after) * self.uniform(1.0, 1.6)
-        again = (now + before) % every - before
-        return np.where(self.chance(0.3), again, now)
+        return np.where(self.chance(again), (now + before) % every - before, now)
 
 
 def cycle(phase: np.ndarray, table: np.ndarray) -> np.ndarray:
