@@ -31,6 +31,7 @@ def normalised(window):
 def test_normalised_coordinates_are_those_of_plain_loops(seed):
     windows = four_joints(frames=3, people=3, seed=seed)
     windows[0, 1] = 0  # a frame without a joint has no say in the window's centre
+    windows[1, 1:] = 0
     found = normalise(windows[..., :-1], windows[..., -1] > 0, FOUR_JOINTS)
     expected = [normalised(window) for window in windows.double().numpy()]
     np.testing.assert_allclose(found, np.stack(expected), atol=1e-5)
@@ -58,7 +59,8 @@ def test_size_is_the_root_mean_square_distance_of_seen_joints():
     # Squares of the seen ones: 25 and 0, 0 and 1.
     assert body_size(frames, seen, centres).item() == pytest.approx((26 / 4) ** 0.5)
     assert body_size(frames, seen & False, centres) == 1
-    assert body_size(frames[1:, :1], seen[1:, :1], centres[1:]) == 1  # a single joint
+    assert body_size(frames[1:, :1], seen[1:, :1], centres[1:]) == 1  # no extent
+    assert body_size(frames[:1, :1], seen[:1, :1], centres[:1]) == 5
 
 
 def test_tiny_bodies_are_measured_and_points_are_not():

@@ -72,8 +72,9 @@ def random_clip(seed=0, persons=2, frames=30, layout="coco17", label=-1):
 
 
 def four_joints(frames, people=2, seed=0):
-    """Random windows (people, frames, 4, 3) in pixels, a quarter of the joints missing."""
+    """Random windows (people, frames, 4, 3) around 0, a quarter of the joints missing."""
     generator = torch.Generator().manual_seed(seed)
-    windows = 100 * torch.rand(people, frames, 4, 3, generator=generator)
-    seen = torch.rand(people, frames, 4, 1, generator=generator) > 0.25
-    return windows * seen
+    windows = 100 * torch.randn(people, frames, 4, 3, generator=generator)
+    scores = torch.rand(people, frames, 4, generator=generator)
+    windows[..., 2] = scores
+    return windows * (scores > 0.25)[..., None]

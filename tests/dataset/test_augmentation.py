@@ -19,6 +19,7 @@ def clips(lengths: list[int], persons: int = 2) -> tuple[torch.Tensor, torch.Ten
     """Packed random clips with a fifth of the joints missing."""
     generator = torch.Generator().manual_seed(0)
     frames = torch.rand(sum(lengths), persons, 17, 3, generator=generator) * 100
+    frames[..., :2] -= 50
     frames[..., 2] = torch.rand(frames.shape[:-1], generator=generator)
     frames *= (torch.rand(frames.shape[:-1], generator=generator) > 0.2)[..., None]
     number = torch.tensor(lengths)
@@ -74,6 +75,34 @@ def test_training_windows_cover_the_promised_stretch() -> None:
     # 40 frames at most, half of them at least; the jitter adds a little.
     assert 18 < span.min() < 22 and 37 < span.max() < 41
     assert x.min() < 5 and x.max() > 94
+
+
+def test_training_windows_start_anywhere_whatever_their_length() -> None:
+    frames = torch.arange(100.0)[:, None, None, None].expand(100, 1, 17, 3).clone()
+    frames[..., 2] = 1
+    zeros, generator = torch.zeros(1000).long(), torch.Generator().manual_seed(0)
+    x = windows_of.training_windows(frames, zeros, zeros + 100, WINDOWS, generator)[:, 0, :, 0, 0]
+    assert x.min() < 0.1 and x.max() > 98.9
+    span = x[:, -1] - x[:, 0]
+    share = x[:, 0] / (99 - span)  # of the room there is
+    assert abs(torch.corrcoef(torch.stack((span, share)))[0, 1]) < 0.1
+    # Half of a clip of two frames or one is a single frame.
+    x = windows_of.training_windows(frames, zeros, zeros + 2, WINDOWS, generator)[:, 0, :, 0, 0]
+    assert (x[:, -1] - x[:, 0]).min() < 0.1
+
+
+def test_training_windows_jitter_by_a_tenth_of_a_step() -> None:
+    frames = torch.arange(40.0)[:, None, None, None].expand(40, 1, 17, 3).clone()
+    frames[..., 2] = 1
+    zeros, whole = torch.zeros(1000).long(), WINDOWS.model_copy(update={"shortest_share": 1.0})
+    x = windows_of.training_windows(
+        frames, zeros, zeros + 40, whole, torch.Generator().manual_seed(0)
+    )[:, 0, :, 0, 0]
+    jitter = (x - torch.linspace(0, 39, 16))[:, 1:-1] / 39 * 16  # the ends can't leave the clip
+    assert jitter.mean().abs() < 0.01
+    for axis in (0, 1):  # each frame of each clip is drawn by itself
+        assert jitter.std(axis).mean() == pytest.approx(0.1, rel=0.05)
+    assert 400 < (jitter[:, 7].diff() > 0).sum() < 600
 
 
 def test_test_windows_lie_in_the_middle_and_at_both_ends() -> None:

@@ -30,6 +30,7 @@ def person(x, y, frames=3, size=10.0, score=0.9):
 def test_joints_below_the_score_are_zeroed_wholly():
     poses = person(5, 5)[None]
     poses[0, 1, 3, 2] = 0.04
+    poses[0, 1, 4, 2] = np.float32(0.05)  # just enough
     hidden = hide_joints(poses, 0.05)
     assert not hidden[0, 1, 3].any()
     hidden[0, 1, 3] = poses[0, 1, 3]
@@ -41,7 +42,7 @@ def test_persons_are_cut_or_filled():
     assert np.array_equal(keep_persons(poses, 2), poses[:2])
     filled = keep_persons(poses[:1], 3)
     assert np.array_equal(filled[0], poses[0])
-    assert filled.shape[0] == 3
+    assert filled.shape[0] == 3 and filled.dtype == np.float32
     assert not filled[1:].any()
 
 
@@ -154,7 +155,7 @@ def test_length_is_cut_padded_or_looped():
 
 
 def test_centres():
-    poses = person(3, 4)[None]
+    poses = person(-3, -4)[None]
     poses[0, 0, ORDER["left_hip"]] = 0  # no mid-hip in frame 0
     poses[0, 1, 2] = 0  # a missing joint stays missing
     nose = subtract_centre(poses, "first_joint", COCO)
@@ -176,6 +177,38 @@ def test_scales():
     by_trunk = divide_by_scale(poses, "trunk", (256, 340), COCO)
     assert np.allclose(by_trunk[..., :2], poses[..., :2] / sorted(lengths)[1])
     assert np.array_equal(divide_by_scale(poses * 0, "trunk", (256, 340), COCO), poses * 0)
+    tiny = poses * np.float32([1e-3, 1e-3, 1])
+    shrunk = divide_by_scale(tiny, "trunk", (256, 340), COCO)
+    assert np.allclose(shrunk, by_trunk, rtol=1e-4)
+    poses[..., hip, :] = poses[..., shoulder, :]  # no trunk to measure by
+    assert np.array_equal(divide_by_scale(poses, "trunk", (256, 340), COCO), poses)
+
+
+def test_steps_follow_one_another():
+    poses = crowd(0).astype(np.float16)
+    poses[..., 2] *= np.random.default_rng(0).random(poses.shape[:3]) > 0.1
+    poses[0, :, 3] *= np.float16(0.5)
+    before = poses.copy()
+    settings = Preprocess(
+        persons=3,
+        tracking=True,
+        hide_below=0.5,
+        center="mid_hip",
+        scale="image",
+        frames=50,
+        fill="loop",
+    )
+    found = preprocess(poses, (240, 320), settings, COCO)
+    kept = keep_persons(track_persons(hide_joints(poses.astype(np.float32), 0.5)), 3)
+    centred = subtract_centre(fix_length(kept, 50, "loop"), "mid_hip", COCO)
+    expected = divide_by_scale(centred, "image", (240, 320), COCO)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(poses, before)
+
+    changes = {"tracking": False, "hide_below": 0.0, "center": "none", "scale": "none", "frames": 0}
+    nothing = settings.model_copy(update=changes)
+    np.testing.assert_array_equal(preprocess(poses, (0, 0), nothing, COCO), poses[:3])
 
 
 def test_input_of_the_pytorch_reference_on_a_genuine_clip(real_data):

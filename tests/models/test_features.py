@@ -38,6 +38,7 @@ def test_postures_and_motion_are_those_of_plain_loops():
     windows = four_joints(frames=6)
     features = PoseFeatures(FOUR_JOINTS)
     posture, moving = features(windows)
+    assert not features.state_dict()  # nothing that a checkpoint would have to carry
     assert posture.shape == (2, features.posture_channels, 6)
     assert moving.shape == (2, features.motion_channels, 6)
     x, seen = positions_and_seen(windows)
