@@ -197,7 +197,7 @@ def calibration_bins(
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == labels
     edges = np.linspace(0, 1, bins + 1)
-    index = np.clip(np.digitize(confidence, edges, right=True) - 1, 0, bins - 1)
+    index = np.digitize(confidence, edges, right=True) - 1
     return [
         {
             "low": float(edges[number]),

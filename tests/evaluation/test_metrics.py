@@ -36,6 +36,7 @@ def made_up(clips=120, classes=4, groups=15, seed=0):
     return labels, apply_temperature(logits, 1.0), group
 
 
+ENDS = ("low", "high")
 # The pytorch reference's published confusion: accuracy 77.17 %, macro-F1 76.61 %.
 REFERENCE = [
     [20, 6, 2, 0, 1],
@@ -104,6 +105,11 @@ def test_wilson_of_the_keras_reference():
         result = metrics.evaluate(labels, probabilities, np.arange(101))
         assert round(100 * result["wilson_low"], 1) == low
         assert round(100 * result["wilson_high"], 1) == high
+    for clips in range(1, 100):  # rounding must not bring it out of 0..1
+        for guess, end in ((0, "wilson_high"), (1, "wilson_low")):
+            probabilities = one_hot(np.full(clips, guess), 2)
+            result = metrics.evaluate(np.zeros(clips, int), probabilities, ["g"] * clips)
+            assert result[end] == pytest.approx(1 - guess) and 0 <= result[end] <= 1
 
 
 def test_log_loss_and_top_k_against_loops():
@@ -139,6 +145,40 @@ def test_calibration_error_against_pandas_and_by_hand():
     assert math.isclose(error, (4 * 0.15 + 2 * 0.4) / 6)
 
 
+@pytest.mark.parametrize("bins", [5, 10])
+def test_calibration_error_over_all_confidences(bins):
+    """Twelve classes, so that a guess may be as unsure as 1 in 12, and some are as sure as 1."""
+    generator = np.random.default_rng(2)
+    sharpness = generator.choice([0.1, 1, 3, 1000], size=(300, 1))
+    probabilities = apply_temperature(sharpness * generator.normal(size=(300, 12)), 1)
+    labels = generator.integers(12, size=300)
+    confidence, correct = probabilities.max(1), probabilities.argmax(1) == labels
+    expected = 0.0
+    for low in np.arange(bins) / bins:
+        here = (confidence > low) & (confidence <= low + 1 / bins)
+        expected += abs(correct[here].sum() - confidence[here].sum()) / 300
+    assert confidence.min() < 0.1 and confidence.max() == 1
+    assert metrics.calibration_error(labels, probabilities, bins) == pytest.approx(expected)
+    if bins == 10:
+        found = metrics.evaluate(labels, probabilities, np.arange(300))
+        assert found["calibration_error"] == pytest.approx(expected)
+
+
+def test_rows_are_set_right_in_double_precision():
+    labels, probabilities, groups = made_up()
+    single = probabilities.astype(np.float32)
+    double = metrics.evaluate(labels, single.astype(np.float64), groups)
+    assert metrics.evaluate(labels, single, groups) == double
+    off = metrics.evaluate(labels, probabilities * 0.999, groups)
+    assert off == pytest.approx(metrics.evaluate(labels, probabilities, groups))
+
+
+def test_of_equally_likely_classes_the_first_ones_are_guessed():
+    uniform = np.full((2, 101), 1 / 101)
+    found = metrics.evaluate(np.array([2, 3]), uniform, ["a", "b"], top_k=(3,))
+    assert found["top_3_accuracy"] == 0.5
+
+
 def test_bootstrap_draws_groups_and_agrees_with_a_plain_loop():
     labels, probabilities, groups = made_up()
     result = metrics.evaluate(labels, probabilities, groups, resamples=4000)
@@ -158,22 +198,36 @@ def test_bootstrap_draws_groups_and_agrees_with_a_plain_loop():
     low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
     assert [result["accuracy_low"], result["macro_f1_low"]] == pytest.approx(low, abs=0.012)
     assert [result["accuracy_high"], result["macro_f1_high"]] == pytest.approx(high, abs=0.012)
-    assert result == metrics.evaluate(labels, probabilities, groups, resamples=4000)
+    assert result == metrics.evaluate(labels, probabilities, groups, resamples=4000, seed=0)
+    assert result != metrics.evaluate(labels, probabilities, groups, resamples=4000, seed=1)
 
 
 def test_bootstrap_over_groups_enumerated_exactly():
     """Three groups have 27 equally likely draws: percentiles must be among their accuracies."""
-    labels = np.array([0, 0, 1, 1, 1, 0])
-    predicted = np.array([0, 1, 1, 0, 1, 1])
+    labels = np.array([0, 0, 1, 1, 1, 2])
+    predicted = np.array([0, 1, 1, 3, 1, 1])
+    improved = np.array([0, 0, 1, 3, 4, 1])
     groups = np.array(list("aabbbc"))
-    right = {"a": (1, 2), "b": (2, 3), "c": (0, 1)}
-    every = [
-        sum(right[g][0] for g in draw) / sum(right[g][1] for g in draw)
-        for draw in itertools.product("abc", repeat=3)
-    ]
-    result = metrics.evaluate(labels, one_hot(predicted, 2), groups, resamples=20000)
-    exact = np.quantile(every * 1000, [0.025, 0.975])
-    assert [result["accuracy_low"], result["accuracy_high"]] == pytest.approx(exact)
+    every, gained = [], []
+    for draw in itertools.product("abc", repeat=3):
+        clips = np.concatenate([np.flatnonzero(groups == name) for name in draw])
+        first, second = (
+            [
+                sklearn_metrics.accuracy_score(labels[clips], guesses[clips]),
+                sklearn_metrics.f1_score(labels[clips], guesses[clips], average="macro"),
+            ]
+            for guesses in (predicted, improved)
+        )
+        every.append(first)
+        gained.append(np.subtract(second, first))
+    one, other = one_hot(predicted, 6), one_hot(improved, 6)  # class 5 is never met
+    for result, values in (
+        (metrics.evaluate(labels, one, groups, resamples=20000), every),
+        (metrics.compare(labels, one, other, groups, resamples=20000), gained),
+    ):
+        exact = np.quantile(np.repeat(values, 1000, axis=0), [0.025, 0.975], axis=0)
+        found = [[result[f"{name}_{end}"] for name in ("accuracy", "macro_f1")] for end in ENDS]
+        np.testing.assert_allclose(found, exact, atol=1e-12)
 
 
 def test_intervals_widen_when_clips_come_in_groups():
@@ -250,6 +304,15 @@ def test_temperature_against_torch():
     assert metrics.calibration_error(labels, warm) < before
 
 
+def test_temperature_is_fitted_and_applied_in_double_precision_wherever_the_logits_lie():
+    labels, probabilities, _ = made_up(clips=50)
+    single = np.log(probabilities).astype(np.float32)
+    assert fit_temperature(labels, single) == fit_temperature(labels, single.astype(np.float64))
+    halves = apply_temperature(np.array([[1000, 999], [-1000, -1001]]), 0.5)
+    sigmoid = 1 / (1 + math.exp(-2))
+    np.testing.assert_allclose(halves, [[sigmoid, 1 - sigmoid]] * 2)
+
+
 def test_temperature_stays_finite():
     logits = np.array([[1.0, -1.0], [-1.0, 1.0]])
     assert fit_temperature(np.array([0, 1]), logits) == pytest.approx(0.1, rel=0.01)
@@ -281,6 +344,10 @@ def test_one_group_says_nothing_about_others():
     assert result["wilson_low"] > 0 and "top_3_accuracy" not in result
     difference = metrics.compare(labels, probabilities, probabilities[:, ::-1], ["g"] * 120)
     assert (difference["accuracy_low"], difference["accuracy_high"]) == (-1, 1)
+    assert metrics.interval_over_groups(labels == 0, ["g"] * 120) == (0, 1)
+    # Of two groups all are drawn, or twice the one or the other.
+    correct, groups = np.array([1, 0, 1]), list("aab")
+    assert metrics.interval_over_groups(correct, groups) == (0.5, 1)
 
 
 def test_interval_over_groups_is_that_of_drawn_groups():
@@ -295,3 +362,11 @@ def test_interval_over_groups_is_that_of_drawn_groups():
         clips = np.concatenate([np.flatnonzero(groups == name) for name in chosen])
         drawn.append(correct[clips].mean())
     assert np.allclose([low, high], np.quantile(drawn, [0.025, 0.975]), atol=0.015)
+    again = metrics.interval_over_groups(correct, groups, resamples=4000, seed=0)
+    assert again == (low, high)
+
+
+def test_interval_over_many_groups_is_the_normal_one():
+    correct = np.arange(400) % 2
+    interval = metrics.interval_over_groups(correct, np.arange(400), resamples=20_000)
+    assert interval == pytest.approx((0.5 - 1.96 * 0.025, 0.5 + 1.96 * 0.025), abs=0.002)
