@@ -318,7 +318,14 @@ def untrained(params: Params) -> Recognizer:
     """A recogniser with random weights."""
     network = build(params.model, 5, LAYOUTS["coco17"])
     checkpoint = Checkpoint(
-        network.state_dict(), params.model, params.preprocess, "coco17", list("abcde"), 1.0, "", {}
+        network.state_dict(),
+        params.model,
+        params.preprocess,
+        LAYOUTS["coco17"],
+        list("abcde"),
+        1.0,
+        "",
+        {},
     )
     return Recognizer.of(checkpoint)
 

@@ -215,9 +215,8 @@ def _load_model(path: str) -> "Recognizer":
 
 def _read(options: argparse.Namespace, recognizer: "Recognizer | None") -> "ClipSet":
     from har.clips.sources import read
-    from har.skeleton import LAYOUTS
 
-    dimensions = LAYOUTS[recognizer.checkpoint.layout].dimensions if recognizer else 2
+    dimensions = recognizer.checkpoint.layout.dimensions if recognizer else 2
     clip_set = read(options.file, options.image_size, dimensions)
     for note in clip_set.notes:
         print(f"note: {note}", file=sys.stderr)
@@ -288,9 +287,8 @@ def _clips_to_check(source: str | None, recognizer: "Recognizer") -> "ClipSet":
     from har.clips import ClipSet, make_clip
     from har.clips.simulate import simulate
     from har.clips.sources import read
-    from har.skeleton import LAYOUTS
 
-    layout = LAYOUTS[recognizer.checkpoint.layout]
+    layout = recognizer.checkpoint.layout
     if source:
         clips = read(source, dimensions=layout.dimensions).clips[:64]
     elif layout.name == "coco17":

@@ -88,7 +88,7 @@ class Prepare(Section):
     """Which clips: a source, its layout, the classes to keep; `seed` makes the simulated set."""
 
     source: Annotated[str, Field(min_length=1)]
-    layout: Literal["coco17", "openpose18", "openpose25", "ntu25"]
+    layout: Annotated[str, Field(min_length=1)]
     classes: list[str | int]
     seed: Seed
 

@@ -16,7 +16,7 @@ from har.models import build
 from har.models.checkpoint import load_checkpoint
 from har.params import Evaluate, load_params
 from har.recognition.recognizer import Recognizer, class_probabilities
-from har.skeleton import LAYOUTS
+from har.skeleton import layout_of_setting
 from har.training.trainer import HISTORY_COLUMNS, count_parameters
 from stages import FEATURES, METRICS, MODELS, NAMES, PLOTS, PREDICTIONS, PREPARED, dvc_plots
 from stages.record import record
@@ -69,7 +69,10 @@ def load_fitting(path: Path, features: Sequences) -> Recognizer:
         UserError: the checkpoint is for other classes, joints or clips.
     """
     checkpoint = load_checkpoint(path)
-    for key, trained_for in (("classes", checkpoint.classes), ("layout", checkpoint.layout)):
+    for key, trained_for in (
+        ("classes", checkpoint.classes),
+        ("layout", checkpoint.layout.setting),
+    ):
         if features.settings[key] != trained_for:
             raise UserError(
                 f"{path} was trained for the {key} {trained_for}, {FEATURES} has "
@@ -116,7 +119,7 @@ def measure(
             "val_accuracy": checkpoint.val["accuracy"],
             # As it was trained: for predicting, batch normalisations are folded away.
             "parameters": count_parameters(
-                build(checkpoint.model, len(checkpoint.classes), LAYOUTS[checkpoint.layout])
+                build(checkpoint.model, len(checkpoint.classes), checkpoint.layout)
             ),
         }
     found["difference"] = metrics.compare(
@@ -152,7 +155,7 @@ def write_plots(
     # Matplotlib takes a while: errors come first.
     from har.figures import charts, skeletons, style
 
-    labels, layout = held_out.labels, LAYOUTS[held_out.settings["layout"]]
+    labels, layout = held_out.labels, layout_of_setting(held_out.settings["layout"], str(FEATURES))
     rows = {row.id: row for row in prepared.rows}
 
     def samples(indices: np.ndarray) -> list[skeletons.Sample]:

@@ -13,7 +13,7 @@ from har.figures.skeletons import Sample, skeleton_strip
 from har.figures.style import png
 from har.files import write_atomically, write_json
 from har.params import load_params, project_folder
-from har.skeleton import LAYOUTS, check_layout
+from har.skeleton import check_layout, find_layout
 from stages import METRICS, PLOTS, PREPARED
 
 _MOST_SHOWN = 24  # classes: a picture of a hundred takes half as long as all the rest
@@ -26,7 +26,7 @@ def main() -> None:
     project = project_folder()
     found = sources.load(settings.source, settings.seed, project / "data/raw", project)
     chosen = sources.choose_classes(found, settings.classes)
-    layout = LAYOUTS[settings.layout]
+    layout = find_layout(settings.layout, project)
     for clip in chosen.clips:
         check_layout(layout, clip.keypoints, f"{settings.source}: clip {clip.id}")
 

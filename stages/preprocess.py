@@ -6,15 +6,16 @@ from har.dataset.prepared import Row, read_prepared
 from har.dataset.preprocessing import preprocess
 from har.dataset.sequences import read_split, write_sequences
 from har.errors import UserError, user_errors_end_the_program
-from har.params import load_params
-from har.skeleton import LAYOUTS, check_layout
+from har.params import load_params, project_folder
+from har.skeleton import check_layout, find_layout
 from stages import FEATURES, PREPARED, SPLIT
 
 
 def main() -> None:
     """Read prepared clips and their subsets, write features clip by clip."""
     params = load_params()
-    settings, layout = params.preprocess, LAYOUTS[params.prepare.layout]
+    settings = params.preprocess
+    layout = find_layout(params.prepare.layout, project_folder())
     prepared = read_prepared(PREPARED)
     check_layout(layout, prepared.keypoints[..., :-1], str(PREPARED))
     subset_of = read_split(SPLIT)
@@ -47,7 +48,7 @@ def main() -> None:
         [subset_of[row.id] for row in rows],
         settings.persons,
         {
-            "layout": layout.name,
+            "layout": layout.setting,
             "classes": prepared.classes,
             "preprocess": settings.model_dump(),
         },

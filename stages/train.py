@@ -14,7 +14,7 @@ from har.files import write_csv
 from har.models.checkpoint import Checkpoint, save_checkpoint
 from har.params import Params, Preprocess, load_params, project_folder
 from har.recognition.recognizer import class_probabilities
-from har.skeleton import LAYOUTS
+from har.skeleton import layout_of_setting
 from har.tracking.runs import file_hash, training_run
 from har.training.devices import Devices, run_on_devices
 from har.training.resuming import fingerprint, load_state, save_state
@@ -39,7 +39,7 @@ def _train(name: str, params: Params, devices: Devices) -> None:
     model_settings, settings = own.model, own.train
     torch.set_num_threads(params.threads)
     features = read_sequences(FEATURES)
-    layout = LAYOUTS[features.settings["layout"]]
+    layout = layout_of_setting(features.settings["layout"], str(FEATURES))
     training, val = features.subset("train"), features.subset("val")
     hashed = data_hash(FEATURES)
 
@@ -98,7 +98,7 @@ def _train(name: str, params: Params, devices: Devices) -> None:
             weights=model.state_dict(),
             model=model_settings,
             preprocess=Preprocess.model_validate(features.settings["preprocess"]),
-            layout=layout.name,
+            layout=layout,
             classes=features.settings["classes"],
             temperature=fit_temperature(val.labels, log_probabilities),
             data_hash=hashed,

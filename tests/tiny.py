@@ -46,7 +46,7 @@ def tiny_checkpoint(model=None, preprocess=None, layout="coco17", seed=0, **chan
         weights=network.state_dict(),
         model=settings,
         preprocess=params.preprocess.model_copy(update=preprocess or {}),
-        layout=layout,
+        layout=LAYOUTS[layout],
         classes=classes,
         temperature=changes.pop("temperature", 0.7),
         data_hash="",

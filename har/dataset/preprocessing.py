@@ -7,6 +7,7 @@ A missing joint is all zeros.
 import numpy as np
 
 from har.dataset.person_tracking import track_persons
+from har.errors import UserError
 from har.params import Preprocess
 from har.skeleton import Layout
 
@@ -71,6 +72,10 @@ def subtract_centre(poses: np.ndarray, center: str, layout: Layout) -> np.ndarra
     if center == "first_joint":
         moved[..., :-1] -= poses[..., :1, :-1]
         return moved
+    if not layout.hips:
+        raise UserError(
+            f"layout {layout.name} names no hips: set preprocess.center to none or first_joint"
+        )
     hips = poses[:, :, list(layout.hips)]  # (M, T, 2, C + 1)
     both = np.all(hips[..., -1] > 0, axis=2)
     shown = both[..., None, None] & (poses[..., -1:] > 0)
@@ -93,6 +98,10 @@ def divide_by_scale(
         scaled[..., 0] /= width
         scaled[..., 1] /= height
     elif scale == "trunk":
+        if not layout.shoulders or not layout.hips:
+            raise UserError(
+                f"layout {layout.name} names no shoulders or no hips: set preprocess.scale to none"
+            )
         shoulder, hip = layout.shoulders[0], layout.hips[0]
         trunk = np.linalg.norm(poses[:, :, shoulder, :-1] - poses[:, :, hip, :-1], axis=-1)
         length = np.median(trunk, axis=1)

@@ -14,7 +14,7 @@ from har.dataset.prepared import Row
 from har.errors import UserError
 from har.files import read_csv, read_json, write_csv, write_json
 from har.params import Preprocess, describe
-from har.skeleton import LAYOUTS
+from har.skeleton import layout_of_setting
 
 _FEATURE_COLUMNS = ["id", "label", "group", "subset", "offset", "length", "height", "width"]
 _SUBSETS = ("train", "val", "test")
@@ -157,9 +157,9 @@ def _check_settings(path: Path, features: Sequences) -> tuple[int, int]:
     settings: Any = features.settings
     if not isinstance(settings, dict) or settings.keys() != {"layout", "classes", "preprocess"}:
         raise UserError(f"{path} must have layout, classes, preprocess: run `dvc repro preprocess`")
-    name, classes = settings["layout"], settings["classes"]
-    layout = LAYOUTS.get(name) if isinstance(name, str) else None
-    if not layout or features.x.shape[2:] != (len(layout.joints), layout.dimensions + 1):
+    setting, classes = settings["layout"], settings["classes"]
+    layout = layout_of_setting(setting, str(path))
+    if features.x.shape[2:] != (len(layout.joints), layout.dimensions + 1):
         raise UserError(f"{path}: its layout does not fit x.npy: run `dvc repro preprocess`")
     if (
         not isinstance(classes, list)

@@ -295,7 +295,9 @@ def _cell(
     for left_joint, right_joint in layout.pairs:
         colours[left_joint], colours[right_joint] = LEFT, RIGHT
     lines = [(joint, parent, colours[joint]) for joint, parent in layout.bones]
-    lines += [(*pair, MIDDLE) for pair in (layout.shoulders, layout.hips)]
+    for pair in (layout.shoulders, layout.hips):
+        if pair:
+            lines.append((pair[0], pair[1], MIDDLE))
     for person, score in zip(points, scores, strict=True):
         if not score.any():  # an empty slot
             continue

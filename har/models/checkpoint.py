@@ -14,7 +14,7 @@ from safetensors.torch import save
 from har.errors import UserError
 from har.files import write_atomically
 from har.params import Model, Preprocess, Section, describe
-from har.skeleton import LAYOUTS
+from har.skeleton import Layout, layout_of_setting
 
 _FORMAT = "har-1"
 # A file from elsewhere must not make room for more than any sensible network needs.
@@ -32,7 +32,7 @@ class Checkpoint:
         weights: state dictionary of the network.
         model: the network's settings and the windows it sees.
         preprocess: what a clip goes through before.
-        layout: name of the keypoint layout.
+        layout: the keypoint layout; files hold the definition of a user's own.
         classes: class names in label order.
         temperature: divides log-probabilities; fitted on the val part.
         data_hash: sha256 of the features it was trained on.
@@ -42,7 +42,7 @@ class Checkpoint:
     weights: dict[str, torch.Tensor]
     model: Model
     preprocess: Preprocess
-    layout: str
+    layout: Layout
     classes: list[str]
     temperature: float
     data_hash: str
@@ -82,7 +82,7 @@ def settings_text(checkpoint: Checkpoint) -> str:
         "format": _FORMAT,
         "model": checkpoint.model.model_dump(),
         "preprocess": checkpoint.preprocess.model_dump(),
-        "layout": checkpoint.layout,
+        "layout": checkpoint.layout.setting,
         "classes": checkpoint.classes,
         "temperature": checkpoint.temperature,
         "data_hash": checkpoint.data_hash,
@@ -110,7 +110,7 @@ def checkpoint_of_settings(
             weights,
             _section(path, Model, about["model"]),
             _section(path, Preprocess, about["preprocess"]),
-            about["layout"],
+            layout_of_setting(about["layout"], str(path)),
             about["classes"],
             float(about["temperature"]),
             str(about["data_hash"]),
@@ -132,9 +132,6 @@ def _section(path: str | Path, kind: type[_Kind], content: Any) -> _Kind:
 
 def _check(path: str | Path, checkpoint: Checkpoint) -> None:
     classes, model, preprocess = checkpoint.classes, checkpoint.model, checkpoint.preprocess
-    if not isinstance(checkpoint.layout, str) or checkpoint.layout not in LAYOUTS:
-        found = str(checkpoint.layout)[:40]
-        raise UserError(f"{path}: unknown layout {found!r}; known: {', '.join(LAYOUTS)}")
     if (
         not isinstance(classes, list)
         or not 0 < len(classes) <= _MOST_CLASSES

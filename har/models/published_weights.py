@@ -67,7 +67,7 @@ def read_reference(path: str | Path, keep_class_ids: bool = False) -> Checkpoint
             frames=frames,
             fill="loop",
         ),
-        layout=_LAYOUT.name,
+        layout=_LAYOUT,
         classes=classes,
         temperature=1.0,
         data_hash="",

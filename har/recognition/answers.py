@@ -104,7 +104,7 @@ def about_model(name: str, recognizer: Recognizer) -> str:
     arch: str = checkpoint.model.arch
     if checkpoint.model.whole_clips:
         arch = f"lstm of the {checkpoint.model.lstm} reference"
-    return f"{name}: {arch}, layout {checkpoint.layout}, {len(checkpoint.classes)} classes"
+    return f"{name}: {arch}, layout {checkpoint.layout.name}, {len(checkpoint.classes)} classes"
 
 
 def about_persons(clip: Clip, recognizer: Recognizer) -> str:
@@ -173,7 +173,7 @@ def as_json(
         predictions.append(entry)
     content: dict[str, Any] = {
         "model": model,
-        "layout": recognizer.checkpoint.layout,
+        "layout": recognizer.checkpoint.layout.name,
         "classes": classes,
         "unit": times.unit,
         "predictions": predictions,

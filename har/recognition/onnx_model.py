@@ -22,7 +22,6 @@ from har.clips import Clip
 from har.errors import UserError
 from har.models.checkpoint import Checkpoint, checkpoint_of_settings, settings_text
 from har.recognition.recognizer import Recognizer
-from har.skeleton import LAYOUTS
 
 _KEY = "har"
 _MOST_BYTES = 2**31 - 1  # what an ONNX file can have
@@ -136,7 +135,7 @@ def largest_difference(first: Recognizer, second: Recognizer, clips: list[Clip])
 
 def _seen_shape(checkpoint: Checkpoint) -> tuple[int, int, int, int]:
     """(M, T, V, channels) of what the network sees of a clip at once."""
-    layout, model = LAYOUTS[checkpoint.layout], checkpoint.model
+    layout, model = checkpoint.layout, checkpoint.model
     whole = model.whole_clips
     frames = checkpoint.preprocess.frames if whole else model.windows.frames
     channels = layout.dimensions + (not whole)

@@ -16,7 +16,6 @@ from har.evaluation.calibration import apply_temperature
 from har.models import build, fold_batch_norms
 from har.models.checkpoint import Checkpoint, load_checkpoint
 from har.params import Model
-from har.skeleton import LAYOUTS
 
 _CLIPS_AT_ONCE = 64  # what is in work then fits the cache
 
@@ -73,7 +72,7 @@ class Recognizer:
     @staticmethod
     def of(checkpoint: Checkpoint) -> "Recognizer":
         """Put a checkpoint's weights into its network."""
-        layout, classes = LAYOUTS[checkpoint.layout], len(checkpoint.classes)
+        layout, classes = checkpoint.layout, len(checkpoint.classes)
         try:
             # Sizes are compared before memory is asked for: settings may claim any width.
             with torch.device("meta"):
@@ -111,7 +110,7 @@ class Recognizer:
         Raises:
             UserError: the arrays do not fit each other or the model.
         """
-        dimensions = LAYOUTS[self.checkpoint.layout].dimensions
+        dimensions = self.checkpoint.layout.dimensions
         return self.predict(make_clip("clip", keypoints, scores, image_size, dimensions))
 
     def predict_clips(self, clips: list[Clip]) -> np.ndarray:
@@ -121,7 +120,7 @@ class Recognizer:
             UserError: a clip's joints are not those of the checkpoint's layout, the image size is
                 needed and unknown, or coordinates are too large to compute with.
         """
-        checkpoint, layout = self.checkpoint, LAYOUTS[self.checkpoint.layout]
+        checkpoint, layout = self.checkpoint, self.checkpoint.layout
         if not clips:
             return np.empty((0, len(self.classes)), np.float32)
         arrays = []

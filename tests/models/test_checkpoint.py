@@ -11,7 +11,7 @@ from har.models import build
 from har.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from har.params import load_params
 from har.recognition.recognizer import Recognizer
-from har.skeleton import LAYOUTS
+from har.skeleton import LAYOUTS, define_layout
 
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
 
@@ -20,9 +20,22 @@ def checkpoint():
     settings = PARAMS.model.model_copy(update={"width": 8})
     network = build(settings, 2, LAYOUTS["coco17"])
     return Checkpoint(
-        network.state_dict(), settings, PARAMS.preprocess, "coco17", ["one", "zwei ü"], 1.25,
-        "abc", {"accuracy": 0.5},
-    )  # fmt: skip
+        network.state_dict(),
+        settings,
+        PARAMS.preprocess,
+        LAYOUTS["coco17"],
+        ["one", "zwei ü"],
+        1.25,
+        "abc",
+        {"accuracy": 0.5},
+    )
+
+
+def test_a_checkpoint_carries_a_layout_of_the_users_own(tmp_path):
+    joints = [f"joint {n}" for n in range(17)]
+    own = define_layout({"name": "own", "joints": joints, "bones": [joints[:2]]}, "own.yaml")
+    save_checkpoint(tmp_path / "a.safetensors", replace(checkpoint(), layout=own))
+    assert load_checkpoint(tmp_path / "a.safetensors").layout == own
 
 
 def test_a_checkpoint_carries_everything(tmp_path):

@@ -42,7 +42,15 @@ def checkpoint(tmp_path_factory):
         for weights in network.parameters():
             weights.mul_(3)
     path = tmp_path_factory.mktemp("model") / "improved.safetensors"
-    content = (network.state_dict(), settings, PARAMS.preprocess, "coco17", CLASSES, 1.0, "h")
+    content = (
+        network.state_dict(),
+        settings,
+        PARAMS.preprocess,
+        LAYOUTS["coco17"],
+        CLASSES,
+        1.0,
+        "h",
+    )
     save_checkpoint(path, Checkpoint(*content, {"accuracy": 0.75}))
     return path
 
