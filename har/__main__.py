@@ -217,7 +217,7 @@ def _read(options: argparse.Namespace, recognizer: "Recognizer | None") -> "Clip
     from har.clips.sources import read
 
     dimensions = recognizer.checkpoint.layout.dimensions if recognizer else 2
-    clip_set = read(options.file, options.image_size, dimensions)
+    clip_set = read(options.file, options.image_size, dimensions=dimensions)
     for note in clip_set.notes:
         print(f"note: {note}", file=sys.stderr)
     return clip_set
