@@ -46,7 +46,7 @@ def predict(options: argparse.Namespace) -> None:
     clips = _chosen(options, clip_set)
     if options.output and len(clips) > 1:
         raise UserError(f"-o draws one clip, and these are {len(clips)}: name one with --clip")
-    lengths, times = _lengths(options)
+    lengths, times = _lengths(options, clips)
     _note_lengths(clips, lengths[0], recognizer)
     found = [
         answer
@@ -123,9 +123,44 @@ def show(options: argparse.Namespace) -> None:
         _write(options.output, png(figure))
     if options.gif:
         guess = f"{top[0][0]} {100 * top[0][1]:.1f} %" if top else ""
-        moving = moving_clip(clip.id, guess, poses, layout, options.fps)
+        moving = moving_clip(clip.id, guess, poses, layout, _rate(options, [clip]))
         _write(options.gif, moving)
     print(f"{clip.id}: {', '.join(about)}")
+
+
+def extract(options: argparse.Namespace) -> None:
+    """Write the skeletons of videos as a pickle in the published format."""
+    import shutil
+    from pathlib import Path
+
+    from har.clips.annotations import write_pickle
+    from har.dataset.person_tracking import track_persons
+    from har.video import collection
+
+    _check_suffix(options.output, ".pkl")
+    sources = collection.find(options.videos)
+    segments = collection.read_segments(options.segments, sources) if options.segments else []
+    if segments:
+        named = {segment.source for segment in segments}
+        sources = [source for source in sources if source in named]
+    settings = collection.Settings(options.models, options.persons, options.min_size, track_persons)
+    kept = Path(options.keep or f"{options.output}.unfinished")
+    clips, broken = collection.extract_all(
+        sources, settings, kept, options.workers, options.scheduler, _say
+    )
+    if not clips:
+        more = f"; so are {len(broken) - 1} more" if len(broken) > 1 else ""
+        raise UserError(f"{next(iter(broken.values()))}{more}")
+    clip_set = collection.as_set(clips, segments)
+    write_pickle(options.output, clip_set)
+    if not options.keep:
+        shutil.rmtree(kept, ignore_errors=True)
+    for what in broken.values():
+        _say(f"left out: {what}")
+    classes = f" of {len(clip_set.classes)} classes" if clip_set.classes else ""
+    left_out = f"; {len(broken)} videos left out" if broken else ""
+    number = len(clip_set.clips)
+    print(f"{options.output}: {number} clip{'s' * (number != 1)}{classes}{left_out}")
 
 
 def inspect(options: argparse.Namespace) -> None:
@@ -215,12 +250,35 @@ def _load_model(path: str) -> "Recognizer":
 
 def _read(options: argparse.Namespace, recognizer: "Recognizer | None") -> "ClipSet":
     from har.clips.sources import read
+    from har.video.decoding import is_video
 
     dimensions = recognizer.checkpoint.layout.dimensions if recognizer else 2
-    clip_set = read(options.file, options.image_size, dimensions=dimensions)
+    if is_video(options.file):
+        clip_set = _extracted(options)
+    else:
+        clip_set = read(options.file, options.image_size, dimensions=dimensions)
     for note in clip_set.notes:
         print(f"note: {note}", file=sys.stderr)
     return clip_set
+
+
+def _extracted(options: argparse.Namespace) -> "ClipSet":
+    """The clip of a video."""
+    from har.dataset.person_tracking import track_persons
+    from har.video.estimators import load
+    from har.video.extraction import extract
+
+    estimate = load(options.models)
+    return extract(
+        options.file, estimate, track_persons, options.persons, options.min_size, progress=True
+    )
+
+
+def _say(text: str) -> None:
+    """A line on standard error, above a progress bar where there is one."""
+    from tqdm import tqdm
+
+    tqdm.write(text, file=sys.stderr)
 
 
 def _chosen(options: argparse.Namespace, clip_set: "ClipSet") -> list:
@@ -229,17 +287,29 @@ def _chosen(options: argparse.Namespace, clip_set: "ClipSet") -> list:
     return [choose(clip_set, options.clip, options.file)] if options.clip else clip_set.clips
 
 
-def _lengths(options: argparse.Namespace) -> tuple:
+def _rate(options: argparse.Namespace, clips: list) -> float:
+    """Frames per second: as asked, else the clips' own, else 25."""
+    rates = {clip.fps for clip in clips}
+    if not options.fps and len(rates) > 1:
+        raise UserError(
+            f"the clips of {options.file} have different frame rates: choose one with --clip, "
+            "or give --fps"
+        )
+    return options.fps or rates.pop() or 25.0
+
+
+def _lengths(options: argparse.Namespace, clips: list) -> tuple:
     """Window and stride in frames, 0 for whole clips, and the unit to tell times in."""
     from har.recognition.answers import Times
     from har.recognition.timeline import frames_of
 
     if not options.window:
         return (0, 0), Times()
-    window = frames_of(options.window, options.fps)
-    stride = frames_of(options.stride, options.fps) if options.stride else max(window // 3, 1)
     seconds = options.window.strip().endswith("s")
-    return (window, stride), Times("seconds", options.fps) if seconds else Times()
+    fps = _rate(options, clips) if seconds else options.fps or 25.0
+    window = frames_of(options.window, fps)
+    stride = frames_of(options.stride, fps) if options.stride else max(window // 3, 1)
+    return (window, stride), Times("seconds", fps) if seconds else Times()
 
 
 def _note_lengths(clips: list, window: int, recognizer: "Recognizer") -> None:
@@ -334,16 +404,33 @@ def _parser() -> argparse.ArgumentParser:
             "--model", default=_MODEL, help=".safetensors or .onnx (default: %(default)s)"
         )
 
+    def persons(added: argparse.ArgumentParser) -> None:
+        added.add_argument(
+            "--persons", type=_count, default=2, help="most persons of a video (default: 2)"
+        )
+        added.add_argument(
+            "--min-size", type=_share, default=0.05, metavar="SHARE",
+            help="least size of a video's person, of the picture's shorter side (default: 0.05)",
+        )  # fmt: skip
+        added.add_argument(
+            "--models",
+            metavar="DIR",
+            help="pose estimators (.onnx); default: MoveNet, fetched once",
+        )
+
     def clips(added: argparse.ArgumentParser) -> None:
-        added.add_argument("file", help="a pickle, own keypoints (.npz, .npy, .json), or a folder")
+        added.add_argument(
+            "file", help="a video, a pickle, own keypoints (.npz, .npy, .json), or a folder"
+        )
         added.add_argument("--clip", metavar="ID", help="one clip, by its id or a part of it")
         added.add_argument(
             "--image-size", type=_image_size, metavar="WIDTHxHEIGHT",
             help="in pixels, of own keypoints whose file does not tell it",
         )  # fmt: skip
         added.add_argument(
-            "--fps", type=_positive, default=25.0, help="frames per second (default: 25)"
+            "--fps", type=_positive, help="frames per second (default: the file's own, else 25)"
         )
+        persons(added)
 
     added = command("predict", predict, "name the action of clips")
     clips(added)
@@ -364,6 +451,21 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--gif", metavar="GIF", help="the moving clip")
     added.add_argument("--predict", action="store_true", help="write the top 3 classes beside it")
     added.add_argument("--seed", type=_seed, default=0, help="of the choice where no clip is named")
+
+    added = command("extract", extract, "write the skeletons of videos as a pickle")
+    added.add_argument(
+        "videos", nargs="+", metavar="VIDEO", help="a file, an address, a folder of classes"
+    )
+    added.add_argument("-o", dest="output", metavar="PKL", required=True)
+    persons(added)
+    added.add_argument(
+        "--segments", metavar="CSV", help="clips to cut: video, start, end (seconds), class"
+    )
+    added.add_argument(
+        "--keep", metavar="DIR", help="keep each video's skeletons, so that only new ones cost time"
+    )
+    added.add_argument("--workers", type=_count, default=1, help="processes (default: 1)")
+    added.add_argument("--scheduler", metavar="tcp://...", help="of a running Dask cluster")
 
     added = command("inspect", inspect, "tell what a file holds")
     added.add_argument("file", help="a pickle, own keypoints (.npz, .npy, .json), or a folder")
@@ -413,6 +515,13 @@ def _positive(text: str) -> float:
     number = float(text)
     if not 0 < number < 100_000:
         raise argparse.ArgumentTypeError("must be above 0")
+    return number
+
+
+def _share(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < 1:
+        raise argparse.ArgumentTypeError("must be from 0 up to 1")
     return number
 
 

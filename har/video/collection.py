@@ -1,0 +1,287 @@
+"""Many videos into one set of clips: found in folders, extracted here or on a Dask cluster.
+
+Every finished video is kept as a small pickle under a name made of its content and the settings,
+so that a run goes on where another was killed, and a new video costs only itself.
+"""
+
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from tqdm import tqdm
+
+from har.clips import UNLABELLED, Clip, ClipSet
+from har.clips.annotations import group_of, read_pickle, write_pickle
+from har.errors import UserError
+from har.files import read_csv
+from har.video.decoding import SUFFIXES, is_video
+from har.video.estimators import Estimator, load
+from har.video.extraction import Follow, extract, name_of
+
+
+@dataclass(frozen=True)
+class Source:
+    """A video to extract: a path or address, its clip's id, its class (None without one)."""
+
+    path: str
+    id: str
+    action: str | None
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of a video in seconds, and the action in it."""
+
+    source: Source
+    start: float
+    end: float
+    action: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to extract; all of it decides the result.
+
+    Attributes:
+        models: folder of ONNX files, None for MoveNet in the user's cache.
+        persons: see har.video.extraction.extract.
+        least_size: see there.
+        follow: see there.
+    """
+
+    models: str | None
+    persons: int
+    least_size: float
+    follow: Follow
+
+
+def find(paths: Sequence[str]) -> list[Source]:
+    """The videos among files, addresses and folders, in order.
+
+    A folder's videos are sorted; those in a sub-folder belong to the class of its name. An id is
+    the file's name without its ending or, where two are alike, the path within the folder.
+
+    Raises:
+        UserError: a path is missing, or a folder has no video.
+    """
+    found: list[tuple[str, str, str | None]] = []  # path, longer name, class
+    for path in paths:
+        folder = Path(path)
+        if is_video(path) or not folder.is_dir():
+            found.append((path, path, None))
+            continue
+        files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
+        if not files:
+            raise UserError(f"{folder} has no video: none of its files ends in .mp4, .avi, ...")
+        for file in files:
+            inside = file.relative_to(folder)
+            action = inside.parts[0] if len(inside.parts) > 1 else None
+            found.append((str(file), str(inside.with_suffix("")), action))
+    count = Counter(name_of(path) for path, *_ in found)
+    sources = [
+        Source(path, name_of(path) if count[name_of(path)] == 1 else longer, action)
+        for path, longer, action in found
+    ]
+    if len({source.id for source in sources}) < len(sources):
+        twice = next(s for s in sources if sum(s.id == other.id for other in sources) > 1)
+        raise UserError(f"two videos are named {twice.id}: give the folder that holds both")
+    return sources
+
+
+def read_segments(path: str, sources: Sequence[Source]) -> list[Segment]:
+    """Read a table of segments, with the columns video, start, end (seconds) and class.
+
+    Raises:
+        UserError: the table can't be read, or a row names no known video or no stretch of time.
+    """
+    if not Path(path).is_file():
+        raise UserError(f"{path} not found: give a table with video, start, end and class")
+    segments = []
+    rows = read_csv(path, ("video", "start", "end", "class"))
+    for number, row in enumerate(rows, start=1):
+        named = [source for source in sources if _is_named(source, row["video"])]
+        if len(named) != 1:
+            raise UserError(
+                f"{path}: row {number} names {row['video']}, which is {len(named)} of the videos: "
+                "give the end of one's path"
+            )
+        try:
+            start, end = float(row["start"]), float(row["end"])
+        except ValueError:
+            start = end = 0.0
+        if not 0 <= start < end < float("inf") or not row["class"].strip():
+            raise UserError(f"{path}: row {number} needs start < end in seconds, and a class")
+        segments.append(Segment(named[0], start, end, row["class"].strip()))
+    if not segments:
+        raise UserError(f"{path} has no rows: give video, start, end and class of each segment")
+    return segments
+
+
+def _is_named(source: Source, name: str) -> bool:
+    """Whether a name is that of a video: the end of its path, perhaps without the file's ending."""
+    path = Path(source.path)
+    return any(f"/{p.as_posix()}".endswith(f"/{name}") for p in (path, path.with_suffix("")))
+
+
+def extract_all(
+    sources: Sequence[Source],
+    settings: Settings,
+    kept: Path,
+    workers: int = 1,
+    scheduler: str | None = None,
+    say: Callable[[str], None] = tqdm.write,
+) -> tuple[dict[Source, Clip], dict[Source, str]]:
+    """Extract videos, except those that are kept from an earlier run.
+
+    The clips are the same bytes whatever the number of workers.
+
+    Args:
+        sources: the videos.
+        settings: how.
+        kept: folder of the finished videos; what is in it is not done again.
+        workers: processes on this machine.
+        scheduler: address of a running Dask cluster instead; its workers must see the videos
+            and models under the same paths.
+        say: told notes on single videos.
+
+    Returns:
+        Clips by video, unlabelled; and for each broken video what is wrong with it.
+
+    Raises:
+        UserError: the models can't be had, or there is no such cluster.
+    """
+    load(settings.models)  # fetches the weights once, and tells at once what is wrong with them
+    files = {source: kept / f"{_key(source, settings)}.pkl" for source in sources}
+    waiting = [source for source in sources if not files[source].exists()]
+    if waiting and len(waiting) < len(sources):
+        say(f"{len(sources) - len(waiting)} of {len(sources)} videos are kept from before")
+    broken: dict[Source, str] = {}
+    one = len(sources) == 1
+    with tqdm(total=len(waiting), unit="video", disable=True if one else None) as bar:
+        here = workers == 1 and scheduler is None
+        for source, answer in (
+            ((source, _try(source.path, settings, 0, one)) for source in waiting)
+            if here
+            else _on_dask(waiting, settings, workers, scheduler)
+        ):
+            if isinstance(answer, str):
+                broken[source] = answer
+            else:
+                write_pickle(files[source], answer)
+                for note in answer.notes:
+                    say(f"note: {note}")
+            bar.update()
+    clips = {s: read_pickle(files[s]).clips[0] for s in sources if s not in broken}
+    return clips, broken
+
+
+def as_set(clips: dict[Source, Clip], segments: Sequence[Segment] = ()) -> ClipSet:
+    """One labelled set: a clip per video, or per segment where there are some.
+
+    Classes are in alphabetical order. Segments of one video are one group.
+
+    Raises:
+        UserError: a segment lies outside its video, or the video tells no frame rate.
+    """
+    if not segments:
+        classes = sorted({source.action for source in clips if source.action is not None})
+        labelled = [
+            replace(
+                clip, id=source.id, group=group_of(source.id),
+                label=UNLABELLED if source.action is None else classes.index(source.action),
+            )
+            for source, clip in clips.items()
+        ]  # fmt: skip
+        return ClipSet(labelled, classes)
+    classes = sorted({segment.action for segment in segments})
+    parts = []
+    for segment in segments:
+        if segment.source not in clips:  # it is broken
+            continue
+        clip, name = clips[segment.source], segment.source.id
+        if not clip.fps:
+            raise UserError(f"{segment.source.path} tells no frame rate: it can't be cut by time")
+        start, end = (round(time * clip.fps) for time in (segment.start, segment.end))
+        cut = slice(start, end)
+        if not clip.keypoints[:, cut].shape[1]:
+            seconds = clip.keypoints.shape[1] / clip.fps
+            raise UserError(
+                f"{segment.source.path} is {seconds:.1f} s long: there is nothing in the segment "
+                f"{segment.start:g} to {segment.end:g}"
+            )
+        parts.append(
+            replace(
+                clip, id=f"{name}_{segment.start:g}_{segment.end:g}", group=group_of(name),
+                label=classes.index(segment.action), keypoints=clip.keypoints[:, cut],
+                scores=clip.scores[:, cut],
+            )
+        )  # fmt: skip
+    return ClipSet(parts, classes)
+
+
+def _key(source: Source, settings: Settings) -> str:
+    """A name for a video's content and the settings."""
+    digest = hashlib.sha256(f"{settings.persons} {settings.least_size}".encode())
+    if settings.models:
+        for path in sorted(Path(settings.models).glob("*.onnx")):
+            digest.update(f"{path.name} {path.stat().st_size}".encode())
+    try:
+        with Path(source.path).open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    except OSError:  # an address; a missing file is told by whoever opens it
+        digest.update(source.path.encode())
+    return digest.hexdigest()[:32]
+
+
+@cache
+def _estimator(models: str | None, threads: int) -> Estimator:
+    return load(models, threads)
+
+
+def _try(path: str, settings: Settings, threads: int, progress: bool = False) -> ClipSet | str:
+    """The clip of a video, or what is wrong with it."""
+    try:
+        return extract(
+            path, _estimator(settings.models, threads), settings.follow, settings.persons,
+            settings.least_size, threads or None, progress,
+        )  # fmt: skip
+    except UserError as error:
+        return str(error)
+
+
+def _on_dask(
+    sources: Sequence[Source], settings: Settings, workers: int, scheduler: str | None
+) -> Iterator[tuple[Source, ClipSet | str]]:
+    """Answers as they come; a worker that dies is replaced and its videos are done again."""
+    try:
+        from distributed import Client, LocalCluster, as_completed
+    except ImportError:
+        raise UserError(
+            "several workers need Dask: make video, or pip install distributed"
+        ) from None
+    with ExitStack() as open_things:
+        if scheduler is None:
+            cluster = LocalCluster(
+                n_workers=workers, threads_per_worker=1, dashboard_address=None,
+                silence_logs=logging.CRITICAL,
+            )  # fmt: skip
+            client = Client(open_things.enter_context(cluster))
+        else:
+            try:
+                client = Client(scheduler, timeout=10)
+            except (OSError, ValueError) as error:
+                raise UserError(f"no Dask cluster at {scheduler}: {error}") from None
+        open_things.enter_context(client)
+        paths = [source.path for source in sources]
+        futures = client.map(_try, paths, settings=settings, threads=1, pure=False)
+        by_key = {future.key: source for future, source in zip(futures, sources, strict=True)}
+        for future in as_completed(futures):
+            failed = future.status != "finished"
+            answer = f"{future.exception()}" if failed else future.result()
+            yield by_key[future.key], answer
+            future.release()

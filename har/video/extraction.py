@@ -1,0 +1,88 @@
+"""A video to a clip: the persons of every frame, followed, in the published format's terms."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from har.clips import UNLABELLED, Clip, ClipSet
+from har.clips.annotations import group_of
+from har.errors import UserError
+from har.video.decoding import open_video
+from har.video.estimators import Estimator
+
+# Takes poses (M, T, V, C + 1) in the detector's order and gives them in a person's slots.
+Follow = Callable[[np.ndarray], np.ndarray]
+
+_SEEN = 0.2  # score from where on a joint counts for the size of a person
+_MOST_FRAMES = 1_000_000  # nine hours; a stream that never ends would fill the memory
+
+
+def extract(
+    source: str | Path,
+    estimate: Estimator,
+    follow: Follow,
+    persons: int = 2,
+    least_size: float = 0.05,
+    threads: int | None = None,
+    progress: bool = False,
+) -> ClipSet:
+    """The skeletons of a video, as one unlabelled clip.
+
+    Args:
+        source: a path or a stream's address.
+        estimate: the pose estimator.
+        follow: puts the detections of one person into one slot, the most prominent person first.
+        persons: how many slots are kept.
+        least_size: of a person, the longer side of its box as a share of the picture's shorter
+            side; smaller ones are left out.
+        threads: for decoding.
+        progress: show a bar on a terminal.
+
+    Returns:
+        One clip: keypoints (M, T, V, 2) float16 in pixels of the upright picture, 1 <= M <=
+        persons, zeros where a person was not found; and notes on what was odd.
+
+    Raises:
+        UserError: the video can't be read.
+    """
+    found = []
+    with open_video(source, threads) as video:
+        smallest = least_size * min(video.size) * video.scale
+        frames = tqdm(
+            video.frames, total=video.expected, unit="frame", disable=None if progress else True
+        )
+        for poses in estimate(frames):
+            found.append(poses[_sizes(poses) >= smallest])
+            if len(found) > _MOST_FRAMES:
+                raise UserError(f"{source} has more than {_MOST_FRAMES:,} frames: cut it")
+    notes = []
+    if video.skipped:
+        notes.append(f"{source} is damaged: {video.skipped} pieces of it were passed over")
+    if not any(map(len, found)):
+        notes.append(f"{source}: nobody was seen")
+    joints = found[0].shape[1] if found else 0
+    poses = np.zeros((max(1, *map(len, found)), len(found), joints, 3), np.float32)
+    for frame, some in enumerate(found):
+        poses[: len(some), frame] = some
+    poses = follow(poses)[:persons]
+    keypoints = (poses[..., :2] / video.scale).astype(np.float16)
+    scores = poses[..., 2].astype(np.float16)
+    name = name_of(source)
+    clip = Clip(name, UNLABELLED, keypoints, scores, video.size, group_of(name), video.fps)
+    return ClipSet([clip], [], notes=notes)
+
+
+def name_of(source: str | Path) -> str:
+    """The id of a video's clip: its file name without the ending."""
+    stem = Path(str(source)).stem
+    return stem if stem and stem.isprintable() else "video"
+
+
+def _sizes(poses: np.ndarray) -> np.ndarray:
+    """The longer side (P,) of the box around the seen joints of poses (P, V, 3)."""
+    seen = poses[..., 2:] >= _SEEN
+    low = np.where(seen, poses[..., :2], np.inf).min(axis=1, initial=np.inf)
+    high = np.where(seen, poses[..., :2], -np.inf).max(axis=1, initial=-np.inf)
+    return np.maximum(high - low, 0).max(axis=1, initial=0)

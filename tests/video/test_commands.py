@@ -1,0 +1,59 @@
+"""Videos where the command line takes a file of clips."""
+
+import json
+
+import numpy as np
+import pytest
+
+from har.__main__ import main
+from har.models.checkpoint import save_checkpoint
+from tests.tiny import tiny
+from tests.video.make_videos import write_video
+from tests.video.stand_ins import frame_with_spots, save_movenet
+
+pytest.importorskip("av", reason="PyAV is an optional extra: make video")
+
+
+@pytest.fixture
+def work(tmp_path, monkeypatch):
+    """A folder with a model, stand-ins for the estimators, and a video of four seconds."""
+    monkeypatch.chdir(tmp_path)
+    save_checkpoint("models/improved.safetensors", tiny().checkpoint)
+    save_movenet(tmp_path / "poses", (0, 0, 1, 1, 0.9))
+    frames = [frame_with_spots((96, 128), (20 + n, 40), side=12) for n in range(80)]
+    write_video("clip.mp4", frames, fps=20)
+    return tmp_path
+
+
+def run(*arguments):
+    main([*map(str, arguments), "--models", "poses", "--min-size", "0"])
+
+
+def test_predict_takes_a_video(work, capsys):
+    run("predict", "clip.mp4")
+    said = capsys.readouterr().out
+    assert "clip     clip: keypoints (1, 80, 17, 2), image 128x96" in said and "1.  " in said
+    run("extract", "clip.mp4", "-o", "clips.pkl")
+    capsys.readouterr()
+    run("predict", "clips.pkl")
+    assert capsys.readouterr().out == said
+
+
+def test_seconds_are_the_videos_own(work, capsys):
+    run("predict", "clip.mp4", "--window", "2s", "--stride", "1s", "--json")
+    answer = json.loads(capsys.readouterr().out)
+    times = [(part["start"], part["end"]) for part in answer["predictions"]]
+    assert times == [(0, 2), (1, 3), (2, 4)]
+
+
+def test_show_draws_a_video(work):
+    run("show", "clip.mp4", "-o", "strip.png", "--gif", "clip.gif")
+    assert (work / "strip.png").exists() and (work / "clip.gif").exists()
+
+
+def test_nobody_in_a_video_is_told(work, capsys):
+    write_video("empty.mp4", [np.zeros((96, 128, 3), np.uint8)] * 30)
+    save_movenet(work / "poses", (0, 0, 1, 1, 0.0))
+    run("predict", "empty.mp4")
+    said = capsys.readouterr()
+    assert "note: empty.mp4: nobody was seen" in said.err
