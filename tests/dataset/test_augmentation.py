@@ -6,6 +6,7 @@ import torch
 
 from har.dataset import augmentation
 from har.dataset import windows as windows_of
+from har.models.features import PoseFeatures
 from har.params import Augmentation, Windows
 from har.skeleton import LAYOUTS
 from tests.tiny import FOUR_JOINTS
@@ -126,6 +127,19 @@ def test_a_single_test_window_lies_in_the_middle() -> None:
     windows = windows_of.test_windows(frames, torch.tensor([0]), torch.tensor([50]), one)
     assert windows.shape[1] == 1
     assert windows[0, 0, 0, 0, 0, 0] + windows[0, 0, 0, -1, 0, 0] == 49
+
+
+def test_windows_stay_on_the_device_of_their_frames() -> None:
+    """The meta device has no numbers, but refuses to be mixed with another, as an accelerator."""
+    frames = torch.ones(100, 2, 17, 3, device="meta")
+    offsets = torch.zeros(3, dtype=torch.long, device="meta")
+    assert windows_of.test_windows(frames, offsets, offsets + 30, WINDOWS).is_meta
+    generator = torch.Generator()
+    windows = windows_of.training_windows(frames, offsets, offsets + 30, WINDOWS, generator)
+    everything = Augmentation(flip=0.5, scale=0.1, rotation=0.1, noise=0.1, hide=0.5, limb=0.5)
+    windows = augmentation.augment(windows, COCO, everything, generator)
+    posture, motion = PoseFeatures(COCO).to("meta")(windows[:, 0])
+    assert posture.is_meta and motion.is_meta
 
 
 def test_nothing_switched_on_changes_nothing() -> None:
