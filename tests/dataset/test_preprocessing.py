@@ -1,3 +1,5 @@
+from itertools import combinations
+
 import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
@@ -47,7 +49,7 @@ def test_persons_are_cut_or_filled():
 
 
 def test_tracking_undoes_swapped_slots():
-    large, small = person(100, 100, 40, size=30), person(200, 100, 40, size=10)
+    large, small = person(-100, -100, 40, size=30), person(0, -100, 40, size=10)
     shuffled = np.stack([large, small])
     for frame in np.random.default_rng(0).choice(40, 20, replace=False):
         shuffled[:, frame] = shuffled[::-1, frame].copy()
@@ -64,6 +66,32 @@ def test_an_early_slot_counts_twice_the_next_one():
         small, large = person(200, 100, 9, size=10), person(100, 100, 9, size=10 * ratio)
         expected = [large, small] if large_first else [small, large]
         assert np.array_equal(track_persons(np.stack([small, large])), expected)
+
+
+def test_who_shows_more_joints_is_more_prominent():
+    few, all_joints = person(200, 100, 9, size=10), person(100, 100, 9, size=10)
+    few[:, np.delete(np.arange(17), [0, 8, 16])] = 0
+    assert np.array_equal(track_persons(np.stack([few, all_joints])), [all_joints, few])
+
+
+def test_tracks_that_fit_no_slot_are_left_out():
+    """Each two of six persons meet in one frame, so that each would need a slot of its own."""
+    people = [person(200 * n, 0, 1, size=60 - 5 * n)[0] for n in range(7)]
+    meetings = list(combinations(range(6), 2))
+    clip = np.zeros((2, len(meetings) + 1, 17, 3), np.float32)
+    for frame, (first, second) in enumerate(meetings):
+        clip[:, frame] = people[first], people[second]
+    clip[0, -1] = people[6]  # alone: the first slot is free then
+    tracked = track_persons(clip)
+    assert len(tracked) == 4  # twice as many as detections in a frame
+    for slot in range(4):
+        expected = np.zeros_like(clip[0])
+        for frame, meeting in enumerate(meetings):
+            if slot in meeting:
+                expected[frame] = people[slot]
+        if slot == 0:
+            expected[-1] = people[6]
+        assert np.array_equal(tracked[slot], expected)
 
 
 def test_tracking_follows_a_person_through_missed_frames():
@@ -85,16 +113,20 @@ def test_who_comes_when_another_has_left_shares_the_slot():
 
 
 def crowd(seed):
-    """Up to five people (5, T, 17, 3) who walk, jump, come, go and change slots."""
+    """Up to five people (5, T, 17, 3) who walk, jump, come, go and change slots.
+
+    Of every third crowd hardly a joint is seen.
+    """
     generator = np.random.default_rng(seed)
-    frames = int(generator.integers(2, 200))
+    frames = int(generator.integers(2, 150))
+    unseen = 0.9 if seed % 3 == 2 else 0.1
     clip = np.zeros((5, frames, 17, 3), np.float32)
     for number in range(generator.integers(1, 6)):
         one = person(*generator.uniform(0, 60, 2), frames, size=generator.uniform(5, 30))
         steps = generator.normal(0, generator.choice([0.1, 2]), (frames, 2))
         steps[generator.random(frames) < 0.02] *= 50
         one[..., :2] += steps.cumsum(0)[:, None]
-        one[generator.random(one.shape[:2]) < 0.1] = 0
+        one[generator.random(one.shape[:2]) < unseen] = 0
         gone = generator.integers(0, frames, (3, 2))
         for start, end in gone[: generator.integers(4)]:
             one[start:end] = 0
