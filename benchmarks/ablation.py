@@ -20,8 +20,7 @@ import torch
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from torch import Tensor
 
-import har.training.trainer
-from benchmarks.experiments import markdown, spread, with_overrides
+from benchmarks.experiments import markdown, spread, trained, with_overrides
 from har import models
 from har.clips import Clip
 from har.clips.annotations import read_pickle
@@ -32,10 +31,10 @@ from har.dataset.preprocessing import preprocess
 from har.dataset.sequences import Sequences
 from har.errors import UserError, user_errors_end_the_program
 from har.models.features import PoseFeatures
+from har.models.inference import log_probabilities
 from har.models.persons import over_persons
 from har.models.two_stream import Stream, TwoStream
 from har.params import Params, load_params
-from har.recognition.recognizer import class_probabilities
 from har.skeleton import LAYOUTS, Layout
 
 COCO = LAYOUTS["coco17"]
@@ -50,7 +49,7 @@ class JoinedByMaximum(TwoStream):
         summary = over_persons(windows, self.encode)
         with patch.object(self, "encode", lambda joined: joined):
             each = self.answer(summary)
-        return each if self.training else each.mean(0)
+        return (each if self.training else each.mean(0)).log_softmax(-1)
 
 
 class OneClassifier(TwoStream):
@@ -189,19 +188,17 @@ def features_of(source: str, params: Params) -> Sequences:
 
 def preprocessed(clips: list[Clip], classes: list[str], params: Params) -> Sequences:
     """What the stage `preprocess` makes of clips."""
-    frames = []
-    for clip in clips:
-        poses = np.concatenate([clip.keypoints, clip.scores[..., None]], axis=-1)
-        frames.append(
-            np.moveaxis(preprocess(poses, clip.image_size, params.preprocess, COCO), 0, 1)
-        )
-    lengths = np.array([len(one) for one in frames])
-    return Sequences(
-        np.concatenate(frames), np.cumsum(lengths) - lengths, lengths,
-        np.array([clip.label for clip in clips]), np.array([clip.id for clip in clips]),
-        np.array([clip.group for clip in clips]), np.full(len(clips), ""),
-        np.array([clip.image_size for clip in clips]), {"classes": classes},
-    )  # fmt: skip
+    poses = [np.concatenate([clip.keypoints, clip.scores[..., None]], axis=-1) for clip in clips]
+    return Sequences.from_clips(
+        [
+            preprocess(some, clip.image_size, params.preprocess, COCO)
+            for some, clip in zip(poses, clips, strict=True)
+        ],
+        {"classes": classes, "layout": COCO.name},
+        labels=[clip.label for clip in clips],
+        ids=[clip.id for clip in clips],
+        groups=[clip.group for clip in clips],
+    )
 
 
 def folds(name: str, features: Sequences, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -225,12 +222,11 @@ def accuracy(
     right = total = 0
     with patch.object(models, "TwoStream", network):
         for train, test in folds(name, features, seed):
-            model, _ = har.training.trainer.train_model(
-                features.take(train), features.take(train[:0]), params.model, params.train, COCO,
-                seed,
-            )  # fmt: skip
+            model = trained(
+                features.take(train), features.take(train[:0]), params.model, params.train, seed
+            )
             clips = features.take(test)
-            guessed = class_probabilities(model, clips, params.model).argmax(1)
+            guessed = log_probabilities(model, clips, params.model.windows).argmax(1)
             right += int((guessed == clips.labels).sum())
             total += len(clips)
     return right / total

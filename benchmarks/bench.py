@@ -26,13 +26,12 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import peers
-from benchmarks.experiments import recipe, with_overrides
+from benchmarks.experiments import recipe, trained, with_overrides
 from benchmarks.timing import cost, interleaved, interleaved_costs, machine, matrix_rate
 from har.clips import Clip
-from har.dataset.augmentation import augment
+from har.dataset.augmentation import training_batch
 from har.dataset.prepared import read_prepared
 from har.dataset.sequences import Sequences, read_sequences
-from har.dataset.windows import training_windows
 from har.errors import UserError, user_errors_end_the_program
 from har.files import write_atomically
 from har.models import build
@@ -42,7 +41,8 @@ from har.recognition import onnx_model
 from har.recognition.recognizer import Recognizer
 from har.skeleton import LAYOUTS
 from har.training.devices import Devices, run_on_devices
-from har.training.trainer import make_optimizer, train_model
+from har.training.optimizers import make_optimizer
+from har.training.trainer import Trainer, cross_entropy
 from tools.report import fill
 
 RESULTS = Path("benchmarks/RESULTS.md")
@@ -164,12 +164,12 @@ def train_and_time(
 ) -> None:
     """Train as one of the processes; the first writes how long it took."""
     torch.set_num_threads(1)
-    train, layout = read_sequences(features).subset("train"), LAYOUTS["coco17"]
+    train = read_sequences(features).subset("train")
     nothing = train.subset()
     once = settings.model_copy(update={"epochs": 1})
-    train_model(train, nothing, model, once, layout, 0, devices=devices)
+    trained(train, nothing, model, once, 0, devices)
     start = time.perf_counter()
-    train_model(train, nothing, model, settings, layout, 0, devices=devices)
+    trained(train, nothing, model, settings, 0, devices)
     if devices.first:
         seconds.write_text(str(time.perf_counter() - start))
 
@@ -195,7 +195,7 @@ def pytorch(setup: Setup) -> list[Row]:
     def ours() -> None:
         clips = read_sequences(features)
         train, val = clips.subset("train"), clips.subset("val")
-        train_model(train, val, params.model, params.train, LAYOUTS["coco17"], 0)
+        trained(train, val, params.model, params.train, 0)
 
     def theirs() -> None:
         classes = len(prepared.classes)
@@ -216,7 +216,6 @@ def pytorch(setup: Setup) -> list[Row]:
 
 def training(setup: Setup) -> list[Row]:
     """The default network against other networks in the same pipeline."""
-    layout = LAYOUTS["coco17"]
     # The slim ST-GCN++ takes a quarter of a second for a clip.
     batches = {"default": 40, "ddnet": 40, "stgcn_slim": 8}
     some = {
@@ -227,7 +226,7 @@ def training(setup: Setup) -> list[Row]:
 
     def train(name: str) -> None:
         settings = some[name].train.model_copy(update={"iterations": batches[name], "epochs": 0})
-        train_model(clips, clips.subset(), some[name].model, settings, layout, 0)
+        trained(clips, clips.subset(), some[name].model, settings, 0)
 
     seconds = interleaved({name: lambda n=name: train(n) for name in batches}, setup.repeats)
     peak = matrix_rate()
@@ -268,10 +267,15 @@ def training_batches(
     batches = []
     for _ in range(number):
         index = torch.randperm(len(clips), generator=generator)[: params.train.batch_size]
-        windows = training_windows(
-            frames, offsets[index], lengths[index], params.model.windows, generator
+        windows = training_batch(
+            frames,
+            offsets[index],
+            lengths[index],
+            layout,
+            params.model.windows,
+            params.train.augmentation,
+            generator,
         )
-        windows = augment(windows, layout, params.train.augmentation, generator)
         batches.append((windows, labels[index]))
     torch.manual_seed(0)
     return build(params.model, len(clips.settings["classes"]), layout).train(), batches
@@ -284,21 +288,21 @@ def step(setup: Setup) -> list[Row]:
     settings = params.train.model_copy(update={"iterations": steps, "epochs": 0})
     model, batches = training_batches(params, clips, steps)
     optimizer = make_optimizer(model, settings)
-    criterion = nn.CrossEntropyLoss(label_smoothing=settings.label_smoothing)
+    smoothing = settings.label_smoothing
 
     def network() -> None:
         for windows, labels in batches:
-            loss = torch.stack([criterion(head, labels) for head in model(windows)]).sum()
+            heads = model(windows)
+            loss = torch.stack([cross_entropy(head, labels, smoothing) for head in heads]).sum()
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
 
     def whole() -> None:
+        trainer = Trainer(clips, clips.subset(), params.model, settings, 0)
         with Path(os.devnull).open("w") as nowhere:
-            train_model(
-                clips, clips.subset(), params.model, settings, LAYOUTS["coco17"], 0,
-                report=lambda entry: print(entry, file=nowhere),
-            )  # fmt: skip
+            for entry in trainer.epochs():
+                print(entry, file=nowhere)
 
     seconds = interleaved({"whole": whole, "network": network}, setup.repeats)
     return [

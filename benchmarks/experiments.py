@@ -1,4 +1,4 @@
-"""Many experiments through DVC's queue, and their results as arrays."""
+"""Many experiments through DVC's queue, and their results as arrays; trainings without DVC."""
 
 import csv
 import hashlib
@@ -12,9 +12,13 @@ from typing import Any
 
 import dvc.api
 import numpy as np
+from torch import nn
 
+from har.dataset.sequences import Sequences
 from har.errors import UserError
-from har.params import Params, parse_yaml
+from har.params import Model, Params, Train, parse_yaml
+from har.training.devices import ALONE, Devices
+from har.training.trainer import Trainer
 
 _SECONDS_BETWEEN_LOOKS = 3
 
@@ -30,6 +34,21 @@ class Experiment:
     def name(self) -> str:
         """DVC's name for it: the label and a digest of the overrides, so that both decide."""
         return f"{self.label}-{hashlib.sha256(repr(self.overrides).encode()).hexdigest()[:8]}"
+
+
+def trained(
+    train: Sequences,
+    val: Sequences,
+    model: Model,
+    settings: Train,
+    seed: int,
+    devices: Devices = ALONE,
+) -> nn.Module:
+    """Train a network to the end, without resuming; arguments as for `Trainer`."""
+    trainer = Trainer(train, val, model, settings, seed, devices)
+    for _ in trainer.epochs():
+        pass
+    return trainer.trained()
 
 
 @dataclass(frozen=True)

@@ -18,16 +18,16 @@ from benchmarks.experiments import (
     recipe,
     run,
     spread,
+    trained,
     with_overrides,
 )
 from benchmarks.timing import interleaved
 from har.dataset.sequences import Sequences
 from har.errors import user_errors_end_the_program
 from har.models import build
+from har.models.inference import log_probabilities
 from har.params import Model, Params, load_params
-from har.recognition.recognizer import class_probabilities
 from har.skeleton import LAYOUTS
-from har.training.trainer import train_model
 
 MODELS = "default,lstm,ddnet,stgcn_slim"
 
@@ -53,22 +53,18 @@ def experiments_of(model: str, source: str, seeds: list[int], extra: list[str]) 
 def made_clips() -> Sequences:
     """64 clips of one person and 160 frames, to measure speed on."""
     generator = np.random.default_rng(0)
-    x = generator.uniform(1, 200, (64 * 160, 1, 17, 3)).astype(np.float32)
-    lengths, nothing = np.full(64, 160), np.zeros(64, dtype=np.int64)
-    offsets = np.cumsum(lengths) - lengths
-    about = {"classes": ["a", "b", "c", "d", "e"]}
-    return Sequences(
-        x, offsets, lengths, nothing, nothing, nothing, nothing, nothing, about
-    )  # fmt: skip
+    x = generator.uniform(1, 200, (64, 1, 160, 17, 3)).astype(np.float32)
+    about = {"classes": ["a", "b", "c", "d", "e"], "layout": "coco17"}
+    return Sequences.from_clips(x, about, labels=np.zeros(64, np.int64))
 
 
 def training_seconds(params: Params, batches: int = 40) -> float:
     """Seconds that `train.iterations` batches take, from the median speed of short trainings."""
-    clips, layout = made_clips(), LAYOUTS["coco17"]
+    clips = made_clips()
     settings = params.train.model_copy(update={"iterations": batches, "epochs": 0})
 
     def job() -> None:
-        train_model(clips, clips.subset(), params.model, settings, layout, 0)
+        trained(clips, clips.subset(), params.model, settings, 0)
 
     return interleaved({"train": job}, 3)["train"] / batches * params.train.iterations
 
@@ -77,7 +73,7 @@ def clips_per_second(settings: Model, repeats: int = 3) -> float:
     """Clips predicted a second in batches: 64 made clips of 160 frames, median of `repeats`."""
     clips = made_clips()
     model = build(settings, 5, LAYOUTS["coco17"])
-    job = partial(class_probabilities, model, clips, settings)
+    job = partial(log_probabilities, model, clips, settings.windows)
     return len(clips) / interleaved({"predict": job}, repeats)["predict"]
 
 

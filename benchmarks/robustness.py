@@ -14,14 +14,13 @@ import numpy as np
 import torch
 
 from benchmarks.ablation import COCO, preprocessed
-from benchmarks.experiments import markdown, spread
+from benchmarks.experiments import markdown, spread, trained
 from har.clips import Clip
 from har.clips.annotations import read_pickle
 from har.clips.sources import choose_classes
 from har.errors import user_errors_end_the_program
+from har.models.inference import log_probabilities
 from har.params import load_params
-from har.recognition.recognizer import class_probabilities
-from har.training.trainer import train_model
 
 # A clip, another one, and randomness: the disturbed clip.
 Disturbance = Callable[[Clip, Clip, np.random.Generator], Clip]
@@ -143,13 +142,11 @@ def main() -> None:
         train = [clip for clip in everything.clips if clip.id not in set(names)]
         clips = preprocessed(train, everything.classes, params)
         for seed in seeds:
-            model, _ = train_model(
-                clips, clips.subset(), params.model, params.train, COCO, seed
-            )  # fmt: skip
+            model = trained(clips, clips.subset(), params.model, params.train, seed)
             for name, disturbance in DISTURBANCES.items():
                 worse = disturbed(test, disturbance, seed)
                 features = preprocessed(worse, everything.classes, params)
-                guessed = class_probabilities(model, features, params.model).argmax(1)
+                guessed = log_probabilities(model, features, params.model.windows).argmax(1)
                 value = float((guessed == features.labels).mean())
                 found.setdefault((name, source), []).append(value)
     rows = [[name, *(spread(found[name, source]) for source in sources)] for name in DISTURBANCES]

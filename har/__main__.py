@@ -216,7 +216,7 @@ def import_reference(options: argparse.Namespace) -> None:
     checkpoint = read_reference(options.file, options.keep_class_ids)
     Recognizer.of(checkpoint)
     save_checkpoint(options.output, checkpoint)
-    kind = "improved" if checkpoint.model.batch_norm else "baseline"
+    kind = "improved" if checkpoint.model.dropout else "baseline"
     print(f"{options.output}: the {kind} model of the pytorch reference, its classes are")
     print(f"  {', '.join(checkpoint.classes)}")
 
@@ -316,7 +316,7 @@ def _note_lengths(clips: list, window: int, recognizer: "Recognizer") -> None:
     """Tell where what is asked is far from what the model learnt from."""
     model = recognizer.checkpoint.model
     windows = model.windows
-    if model.whole_clips:
+    if not windows.frames:
         return
     least = round(windows.shortest_share * windows.longest)
     if 0 < window < least:

@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from har.errors import UserError
 
@@ -77,6 +84,8 @@ CountOrNone = Annotated[int, Field(ge=0, lt=2**31)]  # 0 switches the setting of
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
+LEAST_FRAMES = 8  # that a network sees
+
 
 class Section(BaseModel):
     """Settings that can't be changed, that refuse unknown keys and don't guess at types."""
@@ -117,7 +126,7 @@ class Split(Section):
 
 
 class Preprocess(Section):
-    """What happens to every clip once and for all (see har/transforms.py)."""
+    """What happens to every clip once and for all (see har/dataset/preprocessing.py)."""
 
     persons: Annotated[int, Field(ge=1, le=100)]
     tracking: bool
@@ -129,34 +138,51 @@ class Preprocess(Section):
 
 
 class Windows(Section):
-    """How a network sees clips of any length (see har/augment.py); lengths in original frames."""
+    """How a network sees clips (see har/dataset/windows.py); lengths in original frames.
 
-    frames: Annotated[int, Field(ge=8, le=4096)]
+    Windows are resampled to `frames`; 0 takes whole clips, all of one length, not augmented.
+    """
+
+    frames: Annotated[int, Field(ge=0, le=4096)]
     longest: Count
     shortest_share: Annotated[float, Field(gt=0, le=1)]
     test_longest: Count
     test_windows: Annotated[int, Field(ge=1, le=100)]
 
+    @field_validator("frames")
+    @classmethod
+    def _long_enough(cls, frames: int) -> int:
+        if 0 < frames < LEAST_FRAMES:
+            raise ValueError(f"must be at least {LEAST_FRAMES}, or 0 to take whole clips")
+        return frames
+
 
 class Model(Section):
     """A network and what it sees (see har/models/)."""
 
-    arch: Literal["two_stream", "lstm", "ddnet", "stgcn"]
+    arch: Literal["two_stream", "lstm", "keras_lstm", "pytorch_lstm", "ddnet", "stgcn"]
     width: Annotated[int, Field(ge=1, le=4096)]
     layers: Annotated[int, Field(ge=1, le=64)]
     dropout: Share
-    lstm: Literal["window", "keras", "pytorch"]
-    batch_norm: bool
     windows: Windows
 
-    @property
-    def whole_clips(self) -> bool:
-        """Whether the network takes clips of one length as `preprocess` left them."""
-        return self.arch == "lstm" and self.lstm != "window"
+    @model_validator(mode="before")
+    @classmethod
+    def _old_keys_are_gone(cls, content: Any) -> Any:
+        if isinstance(content, dict) and "lstm" in content:
+            names = {"keras": "keras_lstm", "pytorch": "pytorch_lstm"}
+            arch = names.get(str(content["lstm"]), "lstm")
+            raise ValueError(f"the key lstm is gone: remove it and write arch: {arch}")
+        if isinstance(content, dict) and "batch_norm" in content:
+            raise ValueError(
+                "the key batch_norm is gone: remove it; lstm and pytorch_lstm have batch "
+                "normalisation where dropout is above 0"
+            )
+        return content
 
 
 class Augmentation(Section):
-    """Strength of each augmentation of a training batch, 0 for none (see har/augment.py)."""
+    """Strength of each augmentation, 0 for none (see har/dataset/augmentation.py)."""
 
     flip: Annotated[float, Field(ge=0, le=1)]
     scale: Share
@@ -167,7 +193,7 @@ class Augmentation(Section):
 
 
 class Train(Section):
-    """How a network learns (see har/training.py)."""
+    """How a network learns (see har/training/)."""
 
     iterations: CountOrNone
     epochs: CountOrNone
@@ -241,9 +267,10 @@ class Params(Section):
     @model_validator(mode="after")
     def _sections_fit(self) -> "Params":
         for name, model in (("baseline.model", self.baseline.model), ("model", self.model)):
-            if model.whole_clips and not self.preprocess.frames:
+            if not model.windows.frames and self.preprocess.frames < LEAST_FRAMES:
                 raise ValueError(
-                    f"{name}.lstm {model.lstm} takes clips of one length: set preprocess.frames"
+                    f"{name}.windows.frames is 0, which takes whole clips: preprocess.frames must "
+                    f"give them one length of at least {LEAST_FRAMES}"
                 )
         return self
 

@@ -14,9 +14,9 @@ from har.evaluation.calibration import apply_temperature
 from har.files import read_csv, read_json, write_atomically, write_csv, write_json
 from har.models import build
 from har.models.checkpoint import load_checkpoint
+from har.models.inference import log_probabilities
 from har.params import Evaluate, load_params
-from har.recognition.recognizer import Recognizer, class_probabilities
-from har.skeleton import layout_of_setting
+from har.recognition.recognizer import Recognizer
 from har.training.trainer import HISTORY_COLUMNS, count_parameters
 from stages import FEATURES, METRICS, MODELS, NAMES, PLOTS, PREDICTIONS, PREPARED, dvc_plots
 from stages.record import record
@@ -37,14 +37,11 @@ def main() -> None:
         )
     models = {name: load_fitting(MODELS / f"{name}.safetensors", features) for name in NAMES}
     histories = {name: read_history(MODELS / f"{name}_history.csv") for name in NAMES}
-    raw = {
-        name: class_probabilities(found.model, held_out, found.checkpoint.model)
-        for name, found in models.items()
-    }
-    calibrated = {
-        name: apply_temperature(np.log(np.maximum(raw[name], 1e-12)), found.checkpoint.temperature)
-        for name, found in models.items()
-    }
+    raw, calibrated = {}, {}
+    for name, found in models.items():
+        answers = log_probabilities(found.model, held_out, found.checkpoint.model.windows)
+        raw[name] = np.exp(answers)
+        calibrated[name] = apply_temperature(answers, found.checkpoint.temperature)
 
     audit = read_json(METRICS / "split.json")
     evaluation = measure(models, held_out, raw, calibrated, params.evaluate, params.seed)
@@ -155,7 +152,7 @@ def write_plots(
     # Matplotlib takes a while: errors come first.
     from har.figures import charts, skeletons, style
 
-    labels, layout = held_out.labels, layout_of_setting(held_out.settings["layout"], str(FEATURES))
+    labels, layout = held_out.labels, held_out.layout
     rows = {row.id: row for row in prepared.rows}
 
     def samples(indices: np.ndarray) -> list[skeletons.Sample]:

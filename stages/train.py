@@ -1,24 +1,22 @@
-"""What both train stages do: read features, train, write the checkpoint and its history."""
+"""Both train stages: read features, train, write the checkpoint and its history."""
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
-import numpy as np
 import torch
-from torch import nn
 from tqdm import tqdm
 
-from har.dataset.sequences import Sequences, data_hash, read_sequences
+from har.dataset.sequences import data_hash, read_sequences
 from har.evaluation.calibration import fit_temperature
 from har.files import write_csv
 from har.models.checkpoint import Checkpoint, save_checkpoint
+from har.models.inference import log_probabilities
 from har.params import Params, Preprocess, load_params, project_folder
-from har.recognition.recognizer import class_probabilities
-from har.skeleton import layout_of_setting
 from har.tracking.runs import file_hash, training_run
 from har.training.devices import Devices, run_on_devices
 from har.training.resuming import fingerprint, load_state, save_state
-from har.training.trainer import HISTORY_COLUMNS, Epoch, count_parameters, train_model
+from har.training.trainer import HISTORY_COLUMNS, Epoch, Trainer, count_parameters
 from stages import FEATURES, MODELS, UNFINISHED
 from stages.record import describe_training
 
@@ -36,82 +34,97 @@ def train(name: str) -> None:
 
 def _train(name: str, params: Params, devices: Devices) -> None:
     own = params.baseline if name == "baseline" else params
-    model_settings, settings = own.model, own.train
     torch.set_num_threads(params.threads)
-    features = read_sequences(FEATURES)
-    layout = layout_of_setting(features.settings["layout"], str(FEATURES))
-    training, val = features.subset("train"), features.subset("val")
-    hashed = data_hash(FEATURES)
-
-    def say(text: str) -> None:
-        if devices.first:
-            tqdm.write(text)  # above the progress bar, where there is one
-
+    sequences = read_sequences(FEATURES)
+    training, val = sequences.subset("train"), sequences.subset("val")
+    classes, hashed = sequences.settings["classes"], data_hash(FEATURES)
+    say = tqdm.write if devices.first else _say_nothing  # above the progress bar
     say(
-        f"{name}: {model_settings.arch}, {len(training)} train and {len(val)} val clips "
-        f"of {len(features.settings['classes'])} classes, seed {params.seed}, "
-        f"{params.threads} threads"
+        f"{name}: {own.model.arch}, {len(training)} train and {len(val)} val clips "
+        f"of {len(classes)} classes, seed {params.seed}, {params.threads} threads"
     )
-    # Everything that decides the weights: a state is only taken up by the same computation.
-    of = fingerprint(
-        name, params.seed, params.threads, devices.number, hashed, own.model.model_dump(),
-        settings.model_dump(),
-    )  # fmt: skip
+    # Everything that decides the weights: only the same computation is resumed.
+    key = fingerprint(
+        name,
+        params.seed,
+        params.threads,
+        devices.number,
+        hashed,
+        own.model.model_dump(),
+        own.train.model_dump(),
+    )
 
-    def report(epoch: Epoch) -> None:
-        run.log_epoch(epoch.as_row())
+    def report(entry: Epoch) -> None:
+        run.log_epoch(entry.as_row())
         say(
-            f"epoch {epoch.epoch:3d}  loss {epoch.train_loss:.3f} / {epoch.val_loss:.3f}  "
-            f"accuracy {epoch.train_accuracy:.3f} / {epoch.val_accuracy:.3f}  "
-            f"macro-F1 {epoch.train_macro_f1:.3f} / {epoch.val_macro_f1:.3f}  (train / val)"
+            f"epoch {entry.epoch:3d}  loss {entry.train_loss:.3f} / {entry.val_loss:.3f}  "
+            f"accuracy {entry.train_accuracy:.3f} / {entry.val_accuracy:.3f}  "
+            f"macro-F1 {entry.train_macro_f1:.3f} / {entry.val_macro_f1:.3f}  (train / val)"
         )
 
-    def fit(
-        part: str, clips: Sequences, val: Sequences, report: Callable[[Epoch], None]
-    ) -> tuple[nn.Module, list[Epoch]]:
-        path = UNFINISHED / f"{name}_{part}.pt"
-        state = load_state(path, of) if settings.resume and devices.first else None
-        state = devices.gather(state)[0]  # the others may be on another machine
-        if state:
-            say(f"going on after epoch {state['reached']['epoch']}, where a training was ended")
-        keep = partial(save_state, path, of) if settings.resume else None
-        return train_model(
-            clips, val, model_settings, settings, layout, params.seed, report, devices, state, keep
-        )
-
-    tracking = params.tracking.model_copy(
-        update={"enabled": params.tracking.enabled and devices.first}
-    )
-    described = describe_training(name, params, hashed, features)
+    enabled = params.tracking.enabled and devices.first
+    tracking = params.tracking.model_copy(update={"enabled": enabled})
+    described = describe_training(name, params, hashed, sequences)
     path = MODELS / f"{name}.safetensors"
+    unfinished = [UNFINISHED / f"{name}_{part}.pt" for part in ("val", "refit")]
     with training_run(described, tracking, project_folder()) as run:
-        model, history = fit("val", training, val, report)
-        probabilities = class_probabilities(model, val, model_settings)
-        if settings.refit:
-            both, none = features.subset("train", "val"), features.subset()
+        trainer = Trainer(training, val, own.model, own.train, params.seed, devices)
+        _fit(trainer, unfinished[0], key, report, say)
+        network, history = trainer.trained(), trainer.history
+        answers = log_probabilities(network, val, own.model.windows)
+        if own.train.refit:
+            both, none = sequences.subset("train", "val"), sequences.subset()
             say(f"val is measured: training again on all {len(both)} train and val clips")
-            model, _ = fit("refit", both, none, lambda entry: None)
+            trainer = Trainer(both, none, own.model, own.train, params.seed, devices)
+            _fit(trainer, unfinished[1], key, _say_nothing, say)
+            network = trainer.trained()
         if not devices.first:
             return
-        log_probabilities = np.log(np.maximum(probabilities, 1e-12))
         checkpoint = Checkpoint(
-            weights=model.state_dict(),
-            model=model_settings,
-            preprocess=Preprocess.model_validate(features.settings["preprocess"]),
-            layout=layout,
-            classes=features.settings["classes"],
-            temperature=fit_temperature(val.labels, log_probabilities),
+            weights=network.state_dict(),
+            model=own.model,
+            preprocess=Preprocess.model_validate(sequences.settings["preprocess"]),
+            layout=sequences.layout,
+            classes=classes,
+            temperature=fit_temperature(val.labels, answers),
             data_hash=hashed,
-            val={"accuracy": float((probabilities.argmax(1) == val.labels).mean())},
+            val={"accuracy": float((answers.argmax(1) == val.labels).mean())},
         )
         save_checkpoint(path, checkpoint)
         write_csv(
             MODELS / f"{name}_history.csv", [entry.as_row() for entry in history], HISTORY_COLUMNS
         )
         run.finish(file_hash(path), checkpoint.val)
-    for part in ("val", "refit"):
-        (UNFINISHED / f"{name}_{part}.pt").unlink(missing_ok=True)
+    for state in unfinished:
+        state.unlink(missing_ok=True)
     say(
-        f"{count_parameters(model)} parameters, val accuracy {checkpoint.val['accuracy']:.3f}, "
+        f"{count_parameters(network)} parameters, val accuracy {checkpoint.val['accuracy']:.3f}, "
         f"written to {path}"
     )
+
+
+def _fit(
+    trainer: Trainer,
+    unfinished: Path,
+    key: str,
+    report: Callable[[Epoch], None],
+    say: Callable[[str], None],
+) -> None:
+    """Train to the end, from where a killed training of the same key was."""
+    devices, resume = trainer.devices, trainer.settings.resume
+    state = load_state(unfinished, key) if resume and devices.first else None
+    if state := devices.gather(state)[0]:  # the other processes may be on another machine
+        trainer.load_state_dict(state)
+        say(f"resuming after epoch {trainer.epoch}")
+    for entry in trainer.history:
+        report(entry)
+    for entry in trainer.epochs():
+        report(entry)
+        if resume:
+            state = trainer.state_dict()
+            if devices.first:
+                save_state(unfinished, key, state)
+
+
+def _say_nothing(_: object) -> None:
+    pass

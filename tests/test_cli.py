@@ -162,7 +162,7 @@ def test_own_keypoints_of_every_form_get_the_same_answer(work, run):
 
 
 def test_models_that_scale_by_the_image_want_its_size(work, run):
-    keras = tiny({"arch": "lstm", "lstm": "keras"}, KERAS)
+    keras = tiny({"arch": "keras_lstm"}, KERAS)
     save_checkpoint("keras.safetensors", keras.checkpoint)
     np.save("own.npy", random_clip(5).keypoints)
     said = run("predict", "own.npy", "--model", "keras.safetensors", status=2)
@@ -185,14 +185,12 @@ def test_import_and_export(work, run):
     assert re.search(r"4 clips \(clips.pkl\) differ from PyTorch's by at most \d\.\de-0[678]", said)
     arguments = ("predict", "clips.pkl", "--clip", "clip_1", "--model")
     ours = run(*arguments, "reference.safetensors")
-    assert "1 of 2 (the first slot)" in ours and "lstm of the pytorch reference" in ours
+    assert "1 of 2 (the first slot)" in ours and "reference.safetensors: pytorch_lstm" in ours
     assert run(*arguments, "reference.onnx") == ours.replace(".safetensors", ".onnx")
 
 
 def test_one_clip_pickle_of_the_pytorch_reference(work, run):
-    save_checkpoint(
-        "own.safetensors", tiny({"arch": "lstm", "lstm": "pytorch"}, PYTORCH).checkpoint
-    )
+    save_checkpoint("own.safetensors", tiny({"arch": "pytorch_lstm"}, PYTORCH).checkpoint)
     clip = random_clip(4)
     Path("1_v_ApplyLipstick_g03_c02.pkl").write_bytes(pickle.dumps({"data": clip.keypoints[0]}))
     said = run("predict", "1_v_ApplyLipstick_g03_c02.pkl", "--model", "own.safetensors")

@@ -41,7 +41,26 @@ def test_yaml_is_read_as_dvc_reads_it(tmp_path, text):
         ("threads: 1\n", "", "threads: this key is missing"),
         ("  test_fraction: 0.15", "  test_fraction: 0.9", "split: val_fraction . test_fraction"),
         ("    iterations: 300", "    iterations: 0", "baseline.train: iterations and epochs"),
-        ("    lstm: window", "    lstm: keras", "baseline.model.lstm keras.*preprocess.frames"),
+        (
+            "      frames: 64",
+            "      frames: 0",
+            "baseline.model.windows.frames is 0.*preprocess.frames",
+        ),
+        (
+            "      frames: 64",
+            "      frames: 7",
+            "baseline.model.windows.frames.*at least 8, or 0.*7",
+        ),
+        (
+            "    arch: lstm",
+            "    arch: lstm\n    lstm: keras",
+            "baseline.model.*write arch: keras_lstm",
+        ),
+        (
+            "  dropout: 0.4",
+            "  dropout: 0.4\n  batch_norm: true",
+            "model: the key batch_norm is gone",
+        ),
         ("seed: 42", "seed: [1, 2", "not readable YAML"),
         ("seed: 42", "seed: !!python/object/apply:os.system [ls]", "not readable YAML"),
     ],

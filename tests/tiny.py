@@ -31,7 +31,8 @@ PYTORCH = {
 def tiny_checkpoint(model=None, preprocess=None, layout="coco17", seed=0, **changes):
     """A checkpoint with random weights and statistics, as if it were trained."""
     params = load_params(Path(__file__).parents[1] / "params.yaml")
-    windows = params.model.windows.model_copy(update={"frames": 16})
+    whole = (model or {}).get("arch") in ("keras_lstm", "pytorch_lstm")
+    windows = params.model.windows.model_copy(update={"frames": 0 if whole else 16})
     settings = params.model.model_copy(
         update={"width": 12, "layers": 2, "windows": windows} | (model or {})
     )

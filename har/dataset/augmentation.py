@@ -9,9 +9,37 @@ import functools
 import torch
 from torch import Tensor
 
+from har.dataset.windows import training_windows
 from har.geometry import body_size, frame_centres
-from har.params import Augmentation
+from har.params import Augmentation, Windows
 from har.skeleton import Layout
+
+
+def training_batch(
+    frames: Tensor,
+    offsets: Tensor,
+    lengths: Tensor,
+    layout: Layout,
+    windows: Windows,
+    augmentation: Augmentation,
+    generator: torch.Generator,
+) -> Tensor:
+    """Draw a window from each clip and augment it; whole clips are left as they are.
+
+    Args:
+        frames: (F, M, V, C+1) raw frames of all clips back to back, coordinates and score.
+        offsets: (N,) first frame of each wanted clip.
+        lengths: (N,) its number of frames, at least 1.
+        layout: the meaning of the joints.
+        windows: how windows are cut.
+        augmentation: strength of each augmentation.
+        generator: source of randomness, on the frames' device.
+
+    Returns:
+        (N, M, T, V, C+1).
+    """
+    drawn = training_windows(frames, offsets, lengths, windows, generator)
+    return augment(drawn, layout, augmentation, generator) if windows.frames else drawn
 
 
 @functools.cache

@@ -1,20 +1,22 @@
 """Sequences on disk: preprocessed clips, frames of all clips back to back in `x.npy`."""
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from pydantic import ValidationError
 
+from har.clips import UNLABELLED
 from har.dataset.arrays import check_ids, map_array, write_rows
 from har.dataset.prepared import Row
 from har.errors import UserError
 from har.files import read_csv, read_json, write_csv, write_json
 from har.params import Preprocess, describe
-from har.skeleton import layout_of_setting
+from har.skeleton import Layout, layout_of_setting
 
 _FEATURE_COLUMNS = ["id", "label", "group", "subset", "offset", "length", "height", "width"]
 _SUBSETS = ("train", "val", "test")
@@ -32,7 +34,6 @@ class Sequences:
         ids: clip ids.
         groups: group of each clip.
         subsets: train, val or test.
-        image_sizes: (N, 2) height and width in pixels.
         settings: what every clip of these features went through: layout, classes, preprocess.
     """
 
@@ -43,8 +44,47 @@ class Sequences:
     ids: np.ndarray
     groups: np.ndarray
     subsets: np.ndarray
-    image_sizes: np.ndarray
-    settings: dict
+    settings: dict[str, Any]
+
+    @classmethod
+    def from_clips(
+        cls,
+        clips: Iterable[np.ndarray],
+        settings: dict[str, Any],
+        *,
+        labels: ArrayLike | None = None,
+        ids: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        subsets: ArrayLike | None = None,
+    ) -> "Sequences":
+        """Lay preprocessed clips back to back.
+
+        Args:
+            clips: at least one, each (M, T, V, C + 1), with the same M, V and C.
+            settings: see above.
+            labels: class of each clip; -1 where there are none.
+            ids: clip ids, empty where there are none; so are groups and subsets.
+            groups: group of each clip.
+            subsets: train, val or test.
+        """
+        frames = [np.moveaxis(clip, 1, 0) for clip in clips]
+        lengths = np.array([len(clip) for clip in frames])
+        no_labels, no_names = np.full(len(frames), UNLABELLED), np.full(len(frames), "")
+        return cls(
+            x=np.concatenate(frames),
+            offsets=np.cumsum(lengths) - lengths,
+            lengths=lengths,
+            labels=no_labels if labels is None else np.asarray(labels),
+            ids=no_names if ids is None else np.asarray(ids),
+            groups=no_names if groups is None else np.asarray(groups),
+            subsets=no_names if subsets is None else np.asarray(subsets),
+            settings=settings,
+        )
+
+    @property
+    def layout(self) -> Layout:
+        """The meaning of the joints."""
+        return layout_of_setting(self.settings["layout"], "the sequences")
 
     def __len__(self) -> int:
         """Number of clips."""
@@ -56,10 +96,8 @@ class Sequences:
 
     def take(self, keep: np.ndarray) -> "Sequences":
         """Some clips, by index or a mask; the frames are shared, not copied."""
-        return Sequences(
-            self.x, self.offsets[keep], self.lengths[keep], self.labels[keep], self.ids[keep],
-            self.groups[keep], self.subsets[keep], self.image_sizes[keep], self.settings,
-        )  # fmt: skip
+        columns = ("offsets", "lengths", "labels", "ids", "groups", "subsets")
+        return replace(self, **{name: getattr(self, name)[keep] for name in columns})
 
     def clip(self, index: int) -> np.ndarray:
         """One clip as (M, T, V, C + 1)."""
@@ -133,11 +171,16 @@ def read_sequences(folder: Path) -> Sequences:
     ids, groups, subsets = (
         np.array([line[name] for line in lines]) for name in ("id", "group", "subset")
     )
-    image_sizes = np.stack([numbers("height"), numbers("width")], axis=1)
     features = Sequences(
-        x, numbers("offset"), numbers("length"), numbers("label"), ids, groups, subsets,
-        image_sizes, read_json(folder / "settings.json"),
-    )  # fmt: skip
+        x=x,
+        offsets=numbers("offset"),
+        lengths=numbers("length"),
+        labels=numbers("label"),
+        ids=ids,
+        groups=groups,
+        subsets=subsets,
+        settings=read_json(folder / "settings.json"),
+    )
     persons, frames = _check_settings(folder / "settings.json", features)
     lengths = features.lengths.tolist()  # whose sums can't overflow
     ends = np.cumsum(np.array(lengths, dtype=object))

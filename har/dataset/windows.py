@@ -13,6 +13,12 @@ from har.params import Windows
 OTHER_WINDOWS_SHARE = 0.8
 
 
+def whole_clips(frames: Tensor, offsets: Tensor, lengths: Tensor) -> Tensor:
+    """Clips of one length T as they are, (N, M, T, V, C+1); arguments as for `training_windows`."""
+    index = offsets[:, None] + torch.arange(int(lengths[0]), device=offsets.device)
+    return frames[index].transpose(1, 2)
+
+
 def training_windows(
     frames: Tensor,
     offsets: Tensor,
@@ -20,7 +26,7 @@ def training_windows(
     settings: Windows,
     generator: torch.Generator,
 ) -> Tensor:
-    """Draw one random window from each clip.
+    """Draw one random window from each clip, or take clips whole where `settings.frames` is 0.
 
     Args:
         frames: (F, M, V, C+1) raw frames of all clips back to back, coordinates and score.
@@ -32,6 +38,8 @@ def training_windows(
     Returns:
         (N, M, T, V, C+1) windows.
     """
+    if not settings.frames:
+        return whole_clips(frames, offsets, lengths)
     draw = torch.rand(2, len(offsets), 1, generator=generator, device=frames.device)
     length = lengths[:, None].float()
     share = settings.shortest_share + (1 - settings.shortest_share) * draw[0]
@@ -48,7 +56,7 @@ def test_windows(frames: Tensor, offsets: Tensor, lengths: Tensor, settings: Win
     """Cut the fixed windows a clip is judged by.
 
     The first one lies in the middle and is as long as can be; the others are shorter and spread
-    from the clip's start to its end.
+    from the clip's start to its end. Where `settings.frames` is 0 it is the whole clip.
 
     Args:
         frames: (F, M, V, C+1) raw frames of all clips back to back, coordinates and score.
@@ -59,6 +67,8 @@ def test_windows(frames: Tensor, offsets: Tensor, lengths: Tensor, settings: Win
     Returns:
         (N, W, M, T, V, C+1) windows.
     """
+    if not settings.frames:
+        return whole_clips(frames, offsets, lengths)[:, None]
     others = settings.test_windows - 1
     share = torch.tensor([1.0] + [OTHER_WINDOWS_SHARE] * others, device=frames.device)
     place = torch.tensor([0.5, *torch.linspace(0, 1, others).tolist()], device=frames.device)

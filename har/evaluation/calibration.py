@@ -9,12 +9,12 @@ LOWEST_LOG_ODDS = -100.0  # keeps the loss finite where a probability is 0
 TEMPERATURES = (0.1, 10.0)  # a few val clips, all right, would ask for a temperature of 0
 
 
-def fit_temperature(labels: np.ndarray, logits: np.ndarray) -> float:
+def fit_temperature(labels: np.ndarray, log_probabilities: np.ndarray) -> float:
     """The temperature that makes probabilities fit best: lowest log loss, on val clips.
 
     Args:
         labels: (N,) true classes.
-        logits: (N, K) logits or log-probabilities; -inf is taken.
+        log_probabilities: (N, K); -inf is taken.
 
     Returns:
         A temperature within `TEMPERATURES`; above 1 where the model is too sure of itself.
@@ -25,11 +25,11 @@ def fit_temperature(labels: np.ndarray, logits: np.ndarray) -> float:
     from scipy.optimize import minimize_scalar
     from scipy.special import log_softmax
 
-    logits = _finite(logits)
+    found = _finite(log_probabilities)
     rows = np.arange(len(labels))
 
     def loss(log_temperature: float) -> float:
-        scaled = log_softmax(logits / np.exp(log_temperature), axis=1)
+        scaled = log_softmax(found / np.exp(log_temperature), axis=1)
         return float(-scaled[rows, labels].mean())
 
     low, high = np.log(TEMPERATURES)
@@ -37,12 +37,12 @@ def fit_temperature(labels: np.ndarray, logits: np.ndarray) -> float:
     return float(np.exp(best.x))
 
 
-def apply_temperature(logits: np.ndarray, temperature: float) -> np.ndarray:
-    """Probabilities (N, K) of logits or log-probabilities (N, K) at a temperature."""
-    weights = np.exp(_finite(logits) / temperature)
+def apply_temperature(log_probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Probabilities (N, K) of log-probabilities (N, K) at a temperature."""
+    weights = np.exp(_finite(log_probabilities) / temperature)
     return weights / weights.sum(axis=1, keepdims=True)
 
 
-def _finite(logits: np.ndarray) -> np.ndarray:
-    logits = np.asarray(logits, dtype=np.float64)
-    return np.maximum(logits - logits.max(axis=1, keepdims=True), LOWEST_LOG_ODDS)
+def _finite(log_probabilities: np.ndarray) -> np.ndarray:
+    found = np.asarray(log_probabilities, dtype=np.float64)
+    return np.maximum(found - found.max(axis=1, keepdims=True), LOWEST_LOG_ODDS)

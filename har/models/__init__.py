@@ -1,4 +1,4 @@
-"""The networks. Each takes a batch of windows and returns logits."""
+"""The networks. Each takes a batch of windows and returns log-probabilities."""
 
 from itertools import pairwise
 
@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from har.models.ddnet import DDNet
-from har.models.lstm import FixedLstm, WindowLstm
+from har.models.lstm import KerasLstm, PytorchLstm, WindowLstm
 from har.models.stgcn import STGCN
 from har.models.two_stream import TwoStream
 from har.params import Model
@@ -16,9 +16,9 @@ from har.skeleton import Layout
 def build(settings: Model, classes: int, layout: Layout) -> nn.Module:
     """Make an untrained network.
 
-    All of them take (N, M, T, V, C+1) raw windows (coordinates in any unit and score, zeros where
-    missing), except an LSTM with `lstm` keras or pytorch, which takes the fixed arrays
-    (N, 1, T, V, C) of its reference. They return logits (N, classes).
+    All of them take windows (N, M, T, V, C+1), coordinates and score, zeros where missing, and
+    return log-probabilities (N, classes). Coordinates may have any unit, except for the reference
+    systems' `keras_lstm` and `pytorch_lstm`, which take them as `preprocess` scaled them.
     """
     width, layers, dropout = settings.width, settings.layers, settings.dropout
     match settings.arch:
@@ -28,10 +28,12 @@ def build(settings: Model, classes: int, layout: Layout) -> nn.Module:
             return DDNet(layout, classes, width, dropout)
         case "stgcn":
             return STGCN(layout, classes, width, layers, dropout)
-    if settings.lstm == "window":
-        return WindowLstm(layout, classes, width, layers, dropout, settings.batch_norm)
-    keras = settings.lstm == "keras"
-    return FixedLstm(layout, classes, width, layers, dropout, settings.batch_norm, keras)
+        case "lstm":
+            return WindowLstm(layout, classes, width, layers, dropout)
+        case "keras_lstm":
+            return KerasLstm(layout, classes, width, layers, dropout)
+        case "pytorch_lstm":
+            return PytorchLstm(layout, classes, width, layers, dropout)
 
 
 def fold_batch_norms(model: nn.Module) -> nn.Module:

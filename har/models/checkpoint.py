@@ -13,10 +13,11 @@ from safetensors.torch import save
 
 from har.errors import UserError
 from har.files import write_atomically
-from har.params import Model, Preprocess, Section, describe
+from har.params import LEAST_FRAMES, Model, Preprocess, Section, describe
 from har.skeleton import Layout, layout_of_setting
 
-_FORMAT = "har-1"
+_FORMAT = "har-2"
+_OLD_FORMAT = "har-1"  # with arch, lstm and batch_norm for what arch alone says now
 # A file from elsewhere must not make room for more than any sensible network needs.
 _MOST_CLASSES = 10_000
 _MOST_POSES = 100_000  # persons x frames that a network looks at for one clip
@@ -103,12 +104,15 @@ def checkpoint_of_settings(
         about = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not a readable checkpoint: {error}") from None
-    if not isinstance(about, dict) or about.get("format") != _FORMAT:
+    if not isinstance(about, dict) or about.get("format") not in (_FORMAT, _OLD_FORMAT):
         raise UserError(f"{path} is not a checkpoint of this project (or of another version)")
     try:
+        model = about["model"]
+        if about["format"] == _OLD_FORMAT:
+            model = _renamed(model)
         checkpoint = Checkpoint(
             weights,
-            _section(path, Model, about["model"]),
+            _section(path, Model, model),
             _section(path, Preprocess, about["preprocess"]),
             layout_of_setting(about["layout"], str(path)),
             about["classes"],
@@ -116,10 +120,24 @@ def checkpoint_of_settings(
             str(about["data_hash"]),
             about["val"],
         )
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise UserError(f"{path}: its settings are incomplete or wrong: {error}") from None
     _check(path, checkpoint)
     return checkpoint
+
+
+def _renamed(model: dict[str, Any]) -> dict[str, Any]:
+    """Settings of a network under today's names, from those of a har-1 file."""
+    new = {key: value for key, value in model.items() if key not in ("lstm", "batch_norm")}
+    kind, batch_norm = model["lstm"], model["batch_norm"]
+    if model["arch"] != "lstm":
+        return new
+    if kind != "window":
+        new |= {"arch": f"{kind}_lstm", "windows": {**model["windows"], "frames": 0}}
+    if kind != "keras" and batch_norm != (model["dropout"] > 0):
+        # For predicting, dropout tells no more than whether there is batch normalisation.
+        new["dropout"] = 0.5 if batch_norm else 0.0
+    return new
 
 
 def _section(path: str | Path, kind: type[_Kind], content: Any) -> _Kind:
@@ -143,9 +161,10 @@ def _check(path: str | Path, checkpoint: Checkpoint) -> None:
         raise UserError(f"{path}: its temperature is {checkpoint.temperature}, not above 0")
     if not isinstance(checkpoint.val, dict):
         raise UserError(f"{path}: its val figures are no table of numbers")
-    if model.whole_clips and not preprocess.frames:
-        raise UserError(f"{path}: its network takes clips of one length, but it names none")
-    shown = preprocess.frames if model.whole_clips else model.windows.frames
-    windows = 1 if model.whole_clips else model.windows.test_windows
-    if preprocess.persons * max(shown * windows, preprocess.frames) > _MOST_POSES:
+    seen = model.windows.frames * model.windows.test_windows
+    if not seen and preprocess.frames < LEAST_FRAMES:
+        raise UserError(
+            f"{path}: its network takes whole clips, but it names no length from {LEAST_FRAMES} on"
+        )
+    if preprocess.persons * max(seen, preprocess.frames) > _MOST_POSES:
         raise UserError(f"{path}: its settings ask for more than {_MOST_POSES} poses of a clip")

@@ -94,5 +94,5 @@ class DDNet(nn.Module):
         return self.body(torch.cat(branches, 1)).amax(-1)
 
     def forward(self, windows: Tensor) -> Tensor:
-        """From raw windows (N, M, T, V, C+1) to logits (N, classes)."""
-        return self.head(over_persons(windows, self.encode))
+        """From raw windows (N, M, T, V, C+1) to log-probabilities (N, classes)."""
+        return self.head(over_persons(windows, self.encode)).float().log_softmax(-1)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from har.models.features import PoseFeatures
-from har.models.keras_parity import keras_start, pack_steps, quick_dropout
+from har.models.keras_lstm import keras_start, pack_steps, quick_dropout
 from har.models.persons import over_persons
 from har.skeleton import Layout
 
@@ -12,40 +12,69 @@ from har.skeleton import Layout
 _CLIPS_TOGETHER = 16
 
 
-class FixedLstm(nn.Module):
-    """The reference systems' LSTM on fixed arrays: person slot 0, coordinates only.
-
-    keras: one bias vector per gate, all-zero steps skipped, dropout after every layer.
-    pytorch: torch's LSTM, every step counts, dropout before the classifier.
-    """
+class LstmClassifier(nn.Module):
+    """An LSTM and what follows it in all of these networks: dropout and a linear classifier."""
 
     def __init__(
         self,
-        layout: Layout,
+        inputs: int,
         classes: int,
         width: int,
         layers: int,
         dropout: float,
         batch_norm: bool,
-        keras: bool,
     ) -> None:
-        """Make the network, the keras reference's or the pytorch reference's."""
+        """Make the layers for a number of input channels and of classes."""
         super().__init__()
-        self.masked = keras
-        inputs = len(layout.joints) * layout.dimensions
         between = dropout if layers > 1 else 0.0
         self.lstm = nn.LSTM(inputs, width, layers, batch_first=True, dropout=between)
         self.norm = nn.BatchNorm1d(width) if batch_norm else nn.Identity()
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(width, classes)
-        if keras:
-            self.apply(keras_start)
 
-    def forward(self, arrays: Tensor) -> Tensor:
-        """From fixed arrays (N, M, T, V, C), of which person 0 counts, to logits (N, classes)."""
-        x = arrays[:, 0].flatten(2)
-        state = self._after_valid_steps(x) if self.masked else self.lstm(x)[0][:, -1]
-        return self.classifier(self.dropout(self.norm(state)))
+    def classify(self, state: Tensor) -> Tensor:
+        """From last states (N, width) to log-probabilities (N, classes)."""
+        logits = self.classifier(self.dropout(self.norm(state)))
+        return logits.float().log_softmax(-1)
+
+
+class PytorchLstm(LstmClassifier):
+    """The pytorch reference's LSTM, which reads the coordinates of person slot 0 as they are.
+
+    The reference's baseline has neither dropout nor batch normalisation, its improved model both:
+    where there is dropout, batch normalisation comes before it.
+    """
+
+    def __init__(
+        self, layout: Layout, classes: int, width: int, layers: int, dropout: float
+    ) -> None:
+        """Make the network for a layout and a number of classes."""
+        inputs = len(layout.joints) * layout.dimensions
+        super().__init__(inputs, classes, width, layers, dropout, batch_norm=dropout > 0)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """From preprocessed windows (N, M, T, V, C+1) to log-probabilities (N, classes)."""
+        return self.classify(self.lstm(_steps(windows))[0][:, -1])
+
+
+class KerasLstm(LstmClassifier):
+    """The keras reference's LSTM, which reads the coordinates of person slot 0 as they are.
+
+    One bias vector per gate, all-zero steps are skipped, dropout after every layer, no batch
+    normalisation.
+    """
+
+    def __init__(
+        self, layout: Layout, classes: int, width: int, layers: int, dropout: float
+    ) -> None:
+        """Make the network for a layout and a number of classes."""
+        inputs = len(layout.joints) * layout.dimensions
+        super().__init__(inputs, classes, width, layers, dropout, batch_norm=False)
+        self.apply(keras_start)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """From preprocessed windows (N, M, T, V, C+1) to log-probabilities (N, classes)."""
+        return self.classify(self._after_valid_steps(_steps(windows)))
 
     def _after_valid_steps(self, x: Tensor) -> Tensor:
         """State (N, width) after the last unmasked step of (N, T, D)."""
@@ -78,27 +107,20 @@ class FixedLstm(nn.Module):
         return x
 
 
-class WindowLstm(nn.Module):
-    """A peer: an LSTM with the default network's windows and features."""
+class WindowLstm(LstmClassifier):
+    """A peer: an LSTM with the default network's windows and features.
+
+    Where there is dropout, batch normalisation comes before it.
+    """
 
     def __init__(
-        self,
-        layout: Layout,
-        classes: int,
-        width: int,
-        layers: int,
-        dropout: float,
-        batch_norm: bool,
+        self, layout: Layout, classes: int, width: int, layers: int, dropout: float
     ) -> None:
         """Make the network for a layout and a number of classes."""
-        super().__init__()
-        self.features = PoseFeatures(layout)
-        inputs = self.features.posture_channels + self.features.motion_channels
-        between = dropout if layers > 1 else 0.0
-        self.lstm = nn.LSTM(inputs, width, layers, batch_first=True, dropout=between)
-        self.norm = nn.BatchNorm1d(width) if batch_norm else nn.Identity()
-        self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(width, classes)
+        features = PoseFeatures(layout)
+        inputs = features.posture_channels + features.motion_channels
+        super().__init__(inputs, classes, width, layers, dropout, batch_norm=dropout > 0)
+        self.features = features
 
     def encode(self, windows: Tensor) -> Tensor:
         """Last state (B, width) of persons' windows (B, T, V, C+1)."""
@@ -106,6 +128,10 @@ class WindowLstm(nn.Module):
         return self.lstm(x)[0][:, -1]
 
     def forward(self, windows: Tensor) -> Tensor:
-        """From raw windows (N, M, T, V, C+1) to logits (N, classes)."""
-        state = over_persons(windows, self.encode)
-        return self.classifier(self.dropout(self.norm(state)))
+        """From raw windows (N, M, T, V, C+1) to log-probabilities (N, classes)."""
+        return self.classify(over_persons(windows, self.encode))
+
+
+def _steps(windows: Tensor) -> Tensor:
+    """The coordinates of person slot 0, a vector per frame: (N, T, V C) of (N, M, T, V, C+1)."""
+    return windows[:, 0, ..., :-1].flatten(2)

@@ -47,15 +47,13 @@ def read_reference(path: str | Path, keep_class_ids: bool = False) -> Checkpoint
     return Checkpoint(
         weights=weights,
         model=Model(
-            arch="lstm",
+            arch="pytorch_lstm",
             width=weights["classifier.weight"].shape[1],
             layers=1,
             dropout=0.4 if batch_norm else 0.0,
-            lstm="pytorch",
-            batch_norm=batch_norm,
-            # Not used by a network that takes whole clips.
+            # Whole clips: nothing else of the windows is used.
             windows=Windows(
-                frames=64, longest=200, shortest_share=0.6, test_longest=160, test_windows=3
+                frames=0, longest=200, shortest_share=0.6, test_longest=160, test_windows=3
             ),
         ),
         preprocess=Preprocess(

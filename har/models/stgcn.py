@@ -146,5 +146,6 @@ class STGCN(nn.Module):
         return self.blocks(x).mean((-2, -1))
 
     def forward(self, windows: Tensor) -> Tensor:
-        """From raw windows (N, M, T, V, C+1) to logits (N, classes)."""
-        return self.classifier(self.dropout(over_persons(windows, self.encode)))
+        """From raw windows (N, M, T, V, C+1) to log-probabilities (N, classes)."""
+        logits = self.classifier(self.dropout(over_persons(windows, self.encode)))
+        return logits.float().log_softmax(-1)

@@ -105,14 +105,15 @@ class TwoStream(nn.Module):
                 for classifier, part in zip(self.classifiers, parts, strict=True)
             ]
         )
-        return logits.log_softmax(-1)
+        return logits.float().log_softmax(-1)
 
     def forward(self, windows: Tensor) -> Tensor:
         """From raw windows (N, M, T, V, C+1) to log-probabilities.
 
         Returns:
-            (N, classes) their mean over the classifiers in evaluation; (3, N, classes) those of
-            each classifier in training.
+            (N, classes) their normalised mean over the classifiers in evaluation; (3, N, classes)
+            those of each classifier in training.
         """
         each = by_prominence(windows, self.answer, self.features.layout)
-        return each if self.training else each.mean(0)
+        # The probabilities of a mean of log-probabilities don't add up to 1.
+        return (each if self.training else each.mean(0)).log_softmax(-1)

@@ -101,17 +101,15 @@ def top(answer: Answer, classes: Sequence[str], count: int) -> list[tuple[str, f
 def about_model(name: str, recognizer: Recognizer) -> str:
     """One line on a model."""
     checkpoint = recognizer.checkpoint
-    arch: str = checkpoint.model.arch
-    if checkpoint.model.whole_clips:
-        arch = f"lstm of the {checkpoint.model.lstm} reference"
-    return f"{name}: {arch}, layout {checkpoint.layout.name}, {len(checkpoint.classes)} classes"
+    arch, classes = checkpoint.model.arch, len(checkpoint.classes)
+    return f"{name}: {arch}, layout {checkpoint.layout.name}, {classes} classes"
 
 
 def about_persons(clip: Clip, recognizer: Recognizer) -> str:
     """Which of a clip's persons the model looks at."""
     settings, there = recognizer.checkpoint.preprocess, len(clip.keypoints)
-    # A whole-clip network reads person slot 0 only.
-    used = min(there, 1 if recognizer.checkpoint.model.whole_clips else settings.persons)
+    alone = recognizer.checkpoint.model.arch in ("keras_lstm", "pytorch_lstm")
+    used = min(there, 1 if alone else settings.persons)  # the references read slot 0 only
     how = "followed through the clip, the most prominent first" if settings.tracking else ""
     if not how:
         how = "the first slot" if used == 1 else "the first slots"

@@ -1,9 +1,8 @@
 """The network as an ONNX file, and such a file as the network of a recogniser.
 
-The graph goes from what the network sees, windows (N, M, T, V, C+1) or the fixed arrays
-(N, M, T, V, C) of a whole-clip LSTM, to logits (N, K), for any N. Classes, layout, transforms,
-windows and temperature are the JSON text under the key `har` of its metadata, the same as a
-checkpoint's.
+The graph goes from windows (N, M, T, V, C+1) to log-probabilities (N, K), for any N. Classes,
+layout, transforms, windows and temperature are the JSON text under the key `har` of its metadata,
+the same as a checkpoint's.
 """
 
 import contextlib
@@ -43,14 +42,14 @@ class OnnxNetwork(nn.Module):
         self.classes = self.session.get_outputs()[0].shape[-1]
 
     def forward(self, windows: Tensor) -> Tensor:
-        """From what the network sees to logits (N, K)."""
+        """From windows (N, M, T, V, C+1) to log-probabilities (N, K)."""
         try:
-            (logits,) = self.session.run(None, {self.input: windows.numpy()})
+            (found,) = self.session.run(None, {self.input: windows.numpy()})
         except Exception as error:  # onnxruntime has its own exceptions
             raise UserError(f"the ONNX graph fails: {_line(error)}; export it anew") from None
-        if logits.shape != (len(windows), self.classes):
-            raise UserError(f"the ONNX graph answers in the shape {logits.shape}: export it anew")
-        return torch.from_numpy(logits)
+        if found.shape != (len(windows), self.classes):
+            raise UserError(f"the ONNX graph answers in the shape {found.shape}: export it anew")
+        return torch.from_numpy(found).log_softmax(1)  # files of before hold logits
 
 
 def export(recognizer: Recognizer) -> bytes:
@@ -69,7 +68,7 @@ def export(recognizer: Recognizer) -> bytes:
             dynamo=True,
             verbose=False,
             input_names=["windows"],
-            output_names=["logits"],
+            output_names=["log_probabilities"],
             dynamic_shapes=({0: torch.export.Dim("clips")},),
         )
     assert program is not None
@@ -134,12 +133,10 @@ def largest_difference(first: Recognizer, second: Recognizer, clips: list[Clip])
 
 
 def _seen_shape(checkpoint: Checkpoint) -> tuple[int, int, int, int]:
-    """(M, T, V, channels) of what the network sees of a clip at once."""
-    layout, model = checkpoint.layout, checkpoint.model
-    whole = model.whole_clips
-    frames = checkpoint.preprocess.frames if whole else model.windows.frames
-    channels = layout.dimensions + (not whole)
-    return checkpoint.preprocess.persons, frames, len(layout.joints), channels
+    """(M, T, V, C+1) of what the network sees of a clip at once."""
+    layout, preprocess = checkpoint.layout, checkpoint.preprocess
+    frames = checkpoint.model.windows.frames or preprocess.frames
+    return preprocess.persons, frames, len(layout.joints), layout.dimensions + 1
 
 
 def _refuse_unsafe(path: str | Path, model: onnx.ModelProto) -> None:

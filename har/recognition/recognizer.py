@@ -5,52 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from har.clips import Clip, make_clip
 from har.dataset.preprocessing import preprocess
 from har.dataset.sequences import Sequences
-from har.dataset.windows import test_windows
 from har.errors import UserError
 from har.evaluation.calibration import apply_temperature
 from har.models import build, fold_batch_norms
 from har.models.checkpoint import Checkpoint, load_checkpoint
-from har.params import Model
-
-_CLIPS_AT_ONCE = 64  # what is in work then fits the cache
-
-
-def whole_clips(frames: Tensor, offsets: Tensor, lengths: Tensor) -> Tensor:
-    """Coordinates (N, M, T, V, C) of clips that all have the same length T."""
-    index = offsets[:, None] + torch.arange(int(lengths[0]), device=offsets.device)
-    return frames[index].transpose(1, 2)[..., :-1]
-
-
-@torch.inference_mode()
-def class_probabilities(model: nn.Module, features: Sequences, settings: Model) -> np.ndarray:
-    """Class probabilities (N, K) of preprocessed clips.
-
-    A clip's are the normalised geometric mean of those of its windows.
-    """
-    if model.training:  # asked first: telling every layer takes a while for a single clip
-        model.eval()
-    # An ONNX model holds its weights elsewhere.
-    device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
-    if not len(features):
-        return np.empty((0, len(features.settings["classes"])), np.float32)
-    frames = torch.from_numpy(features.x)
-    offsets, lengths = torch.from_numpy(features.offsets), torch.from_numpy(features.lengths)
-    found = []
-    for start in range(0, len(features), _CLIPS_AT_ONCE):
-        some = slice(start, start + _CLIPS_AT_ONCE)
-        if settings.whole_clips:
-            clips = whole_clips(frames, offsets[some], lengths[some])
-            found.append(model(clips.to(device)).softmax(1))
-            continue
-        windows = test_windows(frames, offsets[some], lengths[some], settings.windows)
-        each = model(windows.flatten(0, 1).to(device)).log_softmax(1)
-        found.append(each.unflatten(0, windows.shape[:2]).mean(1).softmax(1))
-    return torch.cat(found).cpu().numpy()
+from har.models.inference import log_probabilities
 
 
 @dataclass(frozen=True)
@@ -123,7 +87,7 @@ class Recognizer:
         checkpoint, layout = self.checkpoint, self.checkpoint.layout
         if not clips:
             return np.empty((0, len(self.classes)), np.float32)
-        arrays = []
+        preprocessed = []
         for clip in clips:
             joints, dimensions = clip.keypoints.shape[2:]
             if (joints, dimensions) != (len(layout.joints), layout.dimensions):
@@ -139,15 +103,10 @@ class Recognizer:
             poses = np.concatenate([clip.keypoints, clip.scores[..., None]], axis=-1)
             with np.errstate(over="ignore", invalid="ignore"):  # told below
                 poses = preprocess(poses, clip.image_size, checkpoint.preprocess, layout)
-            arrays.append(np.moveaxis(poses, 0, 1))
-        lengths = np.array([len(array) for array in arrays])
-        empty = np.zeros(len(clips), dtype=np.int64)
-        features = Sequences(
-            np.concatenate(arrays), np.cumsum(lengths) - lengths, lengths, empty, empty, empty,
-            empty, np.array([clip.image_size for clip in clips]), {},
-        )  # fmt: skip
-        probabilities = class_probabilities(self.model, features, checkpoint.model)
-        for clip, row in zip(clips, probabilities, strict=True):
-            if not np.isfinite(row).all():
+            preprocessed.append(poses)
+        sequences = Sequences.from_clips(preprocessed, {})
+        found = log_probabilities(self.model, sequences, checkpoint.model.windows)
+        for clip, row in zip(clips, found, strict=True):
+            if np.isnan(row).any():
                 raise UserError(f"clip {clip.id} gives no finite answer: are its keypoints pixels?")
-        return apply_temperature(np.log(np.maximum(probabilities, 1e-12)), checkpoint.temperature)
+        return apply_temperature(found, checkpoint.temperature)

@@ -1,8 +1,9 @@
-"""One training loop for every network: batches, early stopping, the weights that are kept."""
+"""Training a network: batches, the figures of each epoch, which weights are kept."""
 
 import copy
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -10,22 +11,17 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from har.dataset.augmentation import augment
+from har.dataset.augmentation import training_batch
 from har.dataset.sequences import Sequences
-from har.dataset.windows import training_windows
 from har.errors import UserError
 from har.evaluation.metrics import macro_f1
 from har.models import build
-from har.models.keras_parity import KerasAdam
+from har.models.inference import log_probabilities
 from har.params import Model, Train
-from har.recognition.recognizer import class_probabilities, whole_clips
-from har.skeleton import Layout
 from har.training.devices import ALONE, Devices
+from har.training.optimizers import make_optimizer
 
-_MOST_REPORTS = 30
-
-# Tensors, numbers and lists: what `keep_state` is given and a later `train_model` goes on from.
-State = dict[str, Any]
+_MOST_ENTRIES = 30  # of the history, where a number of batches says how long
 
 
 @dataclass(frozen=True)
@@ -46,186 +42,279 @@ class Epoch:
         return asdict(self)
 
 
-@dataclass
-class _Reached:
-    """How far a training is: what changes besides the weights, optimiser and random numbers."""
-
-    epoch: int = 0
-    batches: int = 0
-    history: list[dict[str, Any]] = field(default_factory=list)
-    best: float = -np.inf
-    best_weights: dict[str, Tensor] = field(default_factory=dict)
-    since_best: int = 0
-
-    def judge(self, entry: Epoch, keep: str, model: nn.Module) -> None:
-        """Keep the weights if they are the best so far by `keep`, a figure of val."""
-        figure = getattr(entry, keep) * (-1 if keep == "val_loss" else 1)
-        self.since_best += 1
-        if figure > self.best:
-            self.best, self.since_best = figure, 0
-            self.best_weights = copy.deepcopy(model.state_dict())
-
-
 HISTORY_COLUMNS = tuple(column.name for column in fields(Epoch))
 
 
-def train_model(
-    train: Sequences,
-    val: Sequences,
-    model_settings: Model,
-    settings: Train,
-    layout: Layout,
-    seed: int,
-    report: Callable[[Epoch], None] = lambda entry: None,
-    devices: Devices = ALONE,
-    state: State | None = None,
-    keep_state: Callable[[State], None] | None = None,
-) -> tuple[nn.Module, list[Epoch]]:
-    """Build a network and train it.
+class Trainer:
+    """One training of one network.
+
+    Attributes:
+        settings: batches, optimiser, schedule, which weights are kept.
+        devices: this process's place, where several share each batch.
+        network: the network in training, on this process's device.
+        optimizer: changes its weights.
+        schedule: of the learning rate, or None.
+        generator: draws batches, windows and augmentation. Dropout draws from torch's global
+            state, which is this training's own during a step and put back afterwards.
+        epoch: number of the epoch.
+        batches: number of batches so far.
+        history: figures so far.
+    """
+
+    def __init__(
+        self,
+        train: Sequences,
+        val: Sequences,
+        model: Model,
+        settings: Train,
+        seed: int,
+        devices: Devices = ALONE,
+    ) -> None:
+        """Build the network, with initial weights by the seed.
+
+        Args:
+            train: clips to learn from.
+            val: clips to choose the epoch by; without any, the last weights are kept.
+            model: which network, and the windows it sees.
+            settings: batches, optimiser, schedule, which weights are kept.
+            seed: of weights, batches, augmentation and dropout.
+            devices: this process's place, where several share each batch.
+
+        Raises:
+            UserError: there are too few clips to train on.
+        """
+        if not len(train):
+            raise UserError("the train part has no clips: see data/split.csv and the split section")
+        if len(train) < devices.number:
+            raise UserError(f"the train part has {len(train)} clips, fewer than there are devices")
+        self.settings, self.devices = settings, devices
+        self.epoch, self.batches = 0, 0
+        self.history: list[Epoch] = []
+        self._model_settings, self._val = model, val
+        self._layout = train.layout
+        device = devices.device
+        self._frames, self._offsets, self._lengths, self._labels = (
+            torch.from_numpy(array).to(device)
+            for array in (train.x, train.offsets, train.lengths, train.labels)
+        )
+        with _global_state_put_back(device):
+            torch.manual_seed(seed)
+            self.network = build(model, len(train.settings["classes"]), self._layout).to(device)
+            self._parallel = devices.parallel(self.network)
+            if devices.rank:
+                torch.manual_seed(seed + devices.rank)  # other clips, another dropout
+            self._random = _random_state(device)
+        self.generator = torch.Generator(device).manual_seed(seed)
+        self.optimizer = make_optimizer(self.network, settings)
+        self._least = max(2, devices.number)
+        per_epoch = len(_batches(len(train), settings.batch_size, self._least, torch.Generator()))
+        self.steps = max(settings.iterations, settings.epochs * per_epoch)
+        self.schedule: torch.optim.lr_scheduler.OneCycleLR | None = None
+        if settings.schedule == "onecycle":
+            self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+                self.optimizer, settings.lr, self.steps
+            )
+        # A number of batches can mean hundreds of epochs of a few clips: not all are measured.
+        self._every = self.steps // _MOST_ENTRIES if settings.iterations else 1
+        self._waiting: list[Tensor] = []  # batches of this epoch
+        self._loss = 0.0  # since the last entry of the history, as are labels and guesses
+        self._truth: list[Tensor] = []
+        self._guesses: list[Tensor] = []
+        self._rate = settings.lr
+        self._best, self._since_best = -np.inf, 0
+        self._best_weights: dict[str, Tensor] = {}
+
+    @property
+    def finished(self) -> bool:
+        """Whether all batches were taken, or no epoch was better for too long."""
+        patience = self.settings.patience
+        return self.batches >= self.steps or 0 < patience <= self._since_best
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to validate: at the end of an epoch, if enough batches have passed."""
+        enough = not self._waiting and len(self._truth) >= self._every
+        return enough or self.batches == self.steps
+
+    def epochs(self) -> Iterator[Epoch]:
+        """Train to the end; each entry of the history as it is made."""
+        quiet = None if self.devices.first else True  # None: a bar on a terminal only
+        with tqdm(
+            total=self.steps, initial=self.batches, unit="batch", leave=False, disable=quiet
+        ) as progress:
+            while not self.finished:
+                self.step()
+                progress.update()
+                if self.due:
+                    yield self.validate()
+
+    def step(self) -> None:
+        """Learn from one batch.
+
+        Raises:
+            UserError: the loss of an epoch is no longer a number.
+        """
+        device, number = self.devices.device, len(self._labels)
+        if not self._waiting:
+            size = self.settings.batch_size
+            self._waiting = _batches(number, size, self._least, self.generator)
+            self.epoch += 1
+        index = self._waiting.pop(0)
+        # All processes draw the same batch and take their shares of it.
+        batch = self.devices.share(
+            training_batch(
+                self._frames,
+                self._offsets[index],
+                self._lengths[index],
+                self._layout,
+                self._model_settings.windows,
+                self.settings.augmentation,
+                self.generator,
+            )
+        )
+        labels = self._labels[self.devices.share(index)]
+        bfloat16 = self.settings.precision == "bfloat16"
+        self._parallel.train()
+        with _global_state_put_back(device):
+            _set_random_state(device, self._random)
+            with torch.autocast(device.type, torch.bfloat16, bfloat16):
+                found = self._parallel(batch)
+            self._random = _random_state(device)
+        # A network may have several classifiers, each of which has to learn by itself.
+        heads = found if found.ndim == 3 else found[None]
+        loss = torch.stack(
+            [cross_entropy(head, labels, self.settings.label_smoothing) for head in heads]
+        ).sum()
+        self.optimizer.zero_grad(set_to_none=True)
+        # Processes' gradients are averaged: a process with fewer clips must weigh less.
+        (loss * (len(labels) * self.devices.number / len(index))).backward()
+        self._rate = self.optimizer.param_groups[0]["lr"]
+        self.optimizer.step()
+        if self.schedule:
+            self.schedule.step()
+        self.batches += 1
+        self._loss += loss.item() / len(heads) * len(labels)
+        self._truth.append(labels)
+        self._guesses.append(heads.detach().mean(0).argmax(1))
+        ended = not self._waiting or self.batches == self.steps
+        if ended and not np.isfinite(self._loss):
+            raise UserError(
+                f"the training loss is {self._loss}: lower the learning rate (train.lr)"
+            )
+
+    def validate(self) -> Epoch:
+        """Measure on val, add to the history, and keep the weights if they are the best."""
+        entry = Epoch(self.epoch, **self._train_figures(), **self._val_figures(), lr=self._rate)
+        self._loss, self._truth, self._guesses = 0.0, [], []
+        self.history.append(entry)
+        keep = self.settings.keep
+        if keep != "last" and len(self._val):
+            figure = getattr(entry, keep) * (-1 if keep == "val_loss" else 1)
+            self._since_best += 1
+            if figure > self._best:
+                self._best, self._since_best = figure, 0
+                self._best_weights = copy.deepcopy(self.network.state_dict())
+        return entry
+
+    def trained(self) -> nn.Module:
+        """The network with the weights that are kept, on the CPU and in evaluation mode."""
+        if self._best_weights:
+            self.network.load_state_dict(self._best_weights)
+        return self.network.cpu().eval()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that changes in a training, as tensors, numbers and lists.
+
+        Complete right after `validate`. Where several processes train, all have to call it.
+        """
+        return {
+            "epoch": self.epoch,
+            "batches": self.batches,
+            "history": [entry.as_row() for entry in self.history],
+            "best": self._best,
+            "best_weights": self._best_weights,
+            "since_best": self._since_best,
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict() if self.schedule else {},
+            "generator": self.generator.get_state(),
+            "random": self.devices.gather(self._random),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Resume a training with the same arguments, to the weights of an unbroken one."""
+        self.epoch, self.batches = state["epoch"], state["batches"]
+        self.history = [Epoch(**row) for row in state["history"]]
+        self._best, self._since_best = state["best"], state["since_best"]
+        self._best_weights = state["best_weights"]
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.schedule:
+            self.schedule.load_state_dict(state["schedule"])
+        self.generator.set_state(state["generator"])
+        self._random = state["random"][self.devices.rank]
+
+    def _train_figures(self) -> dict[str, float]:
+        shares = self.devices.gather(
+            (self._loss, torch.cat(self._truth).cpu(), torch.cat(self._guesses).cpu())
+        )
+        losses, truth, guesses = zip(*shares, strict=True)
+        labels, guessed = torch.cat(truth).numpy(), torch.cat(guesses).numpy()
+        loss = sum(losses) / len(labels)
+        return {"train_loss": loss, **_figures("train", labels, guessed)}
+
+    def _val_figures(self) -> dict[str, float]:
+        val, number = self._val, self.devices.number
+        if not len(val):
+            return {"val_loss": np.nan, "val_accuracy": np.nan, "val_macro_f1": np.nan}
+        mine = val.take(self.devices.share(np.arange(len(val))))
+        found = np.empty((len(val), len(val.settings["classes"])), np.float32)
+        shares = log_probabilities(self.network, mine, self._model_settings.windows)
+        for rank, share in enumerate(self.devices.gather(shares)):
+            found[rank::number] = share
+        loss = float(-found[np.arange(len(val)), val.labels].mean())
+        return {"val_loss": loss, **_figures("val", val.labels, found.argmax(1))}
+
+
+def cross_entropy(log_probabilities: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+    """Mean cross-entropy with label smoothing: a share of each label is given to all classes alike.
+
+    torch.nn.CrossEntropyLoss takes logits; networks return log-probabilities.
 
     Args:
-        train: clips to learn from.
-        val: clips to choose the epoch by; without any, the last weights are kept.
-        model_settings: which network, and the windows it sees.
-        settings: batches, optimiser, schedule, which weights are kept.
-        layout: the meaning of the joints.
-        seed: of weights, batches, augmentation and dropout.
-        report: called after each entry of the history, also those of `state`.
-        devices: this process's place, where several share each batch.
-        state: of a training with the same arguments that did not come to its end.
-        keep_state: called by the first process after each entry of the history; going on from
-            what it is given leads to the same weights.
-
-    Returns:
-        The network on the CPU, in evaluation mode with the kept weights, and the history.
-
-    Raises:
-        UserError: there is nothing to train on, or the loss is no longer a number.
+        log_probabilities: (N, K).
+        labels: (N,) classes.
+        smoothing: the share, 0 for none.
     """
-    if not len(train):
-        raise UserError("the train part has no clips: see data/split.csv and the split section")
-    if len(train) < devices.number:
-        raise UserError(f"the train part has {len(train)} clips, fewer than there are devices")
-    # torch draws initial weights and dropout from its global state: ours is put back afterwards.
-    with torch.random.fork_rng([devices.device] if devices.device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        model = build(model_settings, len(train.settings["classes"]), layout)
-        history = _fit(
-            model, train, val, model_settings, settings, layout, seed, report, devices, state,
-            keep_state,
-        )  # fmt: skip
-        return model.cpu().eval(), history
+    of_label = nn.functional.nll_loss(log_probabilities, labels)
+    of_all = -log_probabilities.sum(1).mean()
+    return (1 - smoothing) * of_label + smoothing / log_probabilities.shape[1] * of_all
 
 
-def _fit(
-    model: nn.Module, train: Sequences, val: Sequences, model_settings: Model, settings: Train,
-    layout: Layout, seed: int, report: Callable[[Epoch], None], devices: Devices,
-    state: State | None, keep_state: Callable[[State], None] | None,
-) -> list[Epoch]:  # fmt: skip
-    device = devices.device
-    generator = torch.Generator(device).manual_seed(seed)
-    frames = torch.from_numpy(train.x).to(device)
-    offsets, lengths, labels = (
-        torch.from_numpy(array).to(device) for array in (train.offsets, train.lengths, train.labels)
-    )
+def count_parameters(network: nn.Module) -> int:
+    """Number of trainable weights."""
+    return sum(weight.numel() for weight in network.parameters() if weight.requires_grad)
 
-    least = max(2, devices.number)
-    per_epoch = len(list(_batches(len(train), settings.batch_size, least, torch.Generator())))
-    steps = max(settings.iterations, settings.epochs * per_epoch)
-    # A least number of batches can mean hundreds of epochs of a few clips: not all are measured.
-    report_every = steps // _MOST_REPORTS if settings.iterations else 1
-    parallel = devices.parallel(model.to(device))
-    optimizer = make_optimizer(model, settings)
-    schedule = None
-    if settings.schedule == "onecycle":
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.lr, steps)
-    criterion = nn.CrossEntropyLoss(label_smoothing=settings.label_smoothing)
-    autocast = torch.autocast(device.type, torch.bfloat16, settings.precision == "bfloat16")
-    if devices.rank:
-        torch.manual_seed(seed + devices.rank)  # other clips, another dropout
 
-    def batch(index: Tensor) -> Tensor:
-        """This process's clips of a batch, as all processes draw them."""
-        if model_settings.whole_clips:
-            mine = devices.share(index)
-            return whole_clips(frames, offsets[mine], lengths[mine])
-        windows = training_windows(
-            frames, offsets[index], lengths[index], model_settings.windows, generator
-        )
-        return devices.share(augment(windows, layout, settings.augmentation, generator))
+def _figures(subset: str, labels: np.ndarray, guessed: np.ndarray) -> dict[str, float]:
+    accuracy = float((labels == guessed).mean())
+    return {f"{subset}_accuracy": accuracy, f"{subset}_macro_f1": macro_f1(labels, guessed)}
 
-    reached = _Reached()
-    stateful = [part for part in (model, optimizer, schedule) if part]
-    if state:
-        reached = _Reached(**state["reached"])
-        for part, kept in zip(stateful, state["stateful"], strict=True):
-            part.load_state_dict(kept)
-        generator.set_state(state["generator"])
-        _set_random_state(device, state["random"][devices.rank])
-        for row in reached.history:
-            report(Epoch(**row))
-    progress = tqdm(  # on a terminal only
-        total=steps, initial=reached.batches, unit="batch", leave=False,
-        disable=None if devices.first else True,
-    )  # fmt: skip
-    losses, truth, guesses = 0.0, [], []
-    while reached.batches < steps and not (
-        settings.patience and reached.since_best >= settings.patience
-    ):
-        parallel.train()
-        reached.epoch += 1
-        for index in _batches(len(train), settings.batch_size, least, generator):
-            rate = optimizer.param_groups[0]["lr"]
-            wanted = labels[devices.share(index)]
-            with autocast:
-                logits = parallel(batch(index)).float()
-            # A network may have several classifiers, each of which has to learn by itself.
-            heads = logits if logits.ndim == 3 else logits[None]
-            loss = torch.stack([criterion(head, wanted) for head in heads]).sum()
-            optimizer.zero_grad(set_to_none=True)
-            # Processes' gradients are averaged: a process with fewer clips must weigh less.
-            (loss * (len(wanted) * devices.number / len(index))).backward()
-            optimizer.step()
-            if schedule:
-                schedule.step()
-            losses += loss.item() / len(heads) * len(wanted)
-            truth.append(wanted)
-            guesses.append(heads.detach().log_softmax(2).mean(0).argmax(1))
-            reached.batches += 1
-            progress.update()
-            if reached.batches == steps:
-                break
-        if not np.isfinite(losses):
-            raise UserError(f"the training loss is {losses}: lower the learning rate (train.lr)")
-        if len(truth) < report_every and reached.batches < steps:
-            continue
-        entry = Epoch(
-            reached.epoch,
-            **_train_figures(losses, torch.cat(truth), torch.cat(guesses), devices),
-            **_val_figures(model, val, model_settings, devices),
-            lr=rate,
-        )
-        losses, truth, guesses = 0.0, [], []
-        reached.history.append(entry.as_row())
-        report(entry)
 
-        if settings.keep != "last" and len(val):
-            reached.judge(entry, settings.keep, model)
-        if keep_state:
-            random = devices.gather(_random_state(device))
-            if devices.first:
-                keep_state(
-                    {
-                        "reached": vars(reached),
-                        "stateful": [part.state_dict() for part in stateful],
-                        "generator": generator.get_state(),
-                        "random": random,
-                    }
-                )
-    progress.close()
-    if reached.best_weights:
-        model.load_state_dict(reached.best_weights)
-    return [Epoch(**row) for row in reached.history]
+def _batches(number: int, size: int, least: int, generator: torch.Generator) -> list[Tensor]:
+    """Clip indices of one epoch in random order; a last batch of fewer than `least` is left out.
+
+    Batch normalisation has no statistics of a single clip, and every device needs one.
+    """
+    order = torch.randperm(number, generator=generator, device=generator.device)
+    return [index for index in order.split(size) if len(index) >= min(least, number)]
+
+
+@contextmanager
+def _global_state_put_back(device: torch.device) -> Iterator[None]:
+    """Draw from torch's global generators without a trace."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        yield
 
 
 def _random_state(device: torch.device) -> Tensor:
@@ -238,70 +327,3 @@ def _set_random_state(device: torch.device, state: Tensor) -> None:
         torch.cuda.set_rng_state(state.cpu(), device)
     else:
         torch.set_rng_state(state)
-
-
-def _figures(labels: np.ndarray, guessed: np.ndarray) -> dict[str, float]:
-    accuracy = float((labels == guessed).mean())
-    return {"accuracy": accuracy, "macro_f1": macro_f1(labels, guessed)}
-
-
-def _train_figures(
-    losses: float, truth: Tensor, guesses: Tensor, devices: Devices
-) -> dict[str, float]:
-    parts = devices.gather((losses, truth.cpu(), guesses.cpu()))
-    losses_of, truth_of, guesses_of = zip(*parts, strict=True)
-    found = _figures(torch.cat(truth_of).numpy(), torch.cat(guesses_of).numpy())
-    loss = sum(losses_of) / sum(map(len, truth_of))
-    return {"train_loss": loss, **{f"train_{name}": figure for name, figure in found.items()}}
-
-
-def _val_figures(
-    model: nn.Module, val: Sequences, settings: Model, devices: Devices
-) -> dict[str, float]:
-    if not len(val):
-        return {"val_loss": np.nan, "val_accuracy": np.nan, "val_macro_f1": np.nan}
-    mine = val.take(devices.share(np.arange(len(val))))
-    probabilities = np.empty((len(val), len(val.settings["classes"])), np.float32)
-    for rank, part in enumerate(devices.gather(class_probabilities(model, mine, settings))):
-        probabilities[rank :: devices.number] = part
-    chosen = probabilities[np.arange(len(val)), val.labels]
-    found = _figures(val.labels, probabilities.argmax(1))
-    loss = float(-np.log(np.maximum(chosen, 1e-12)).mean())
-    return {"val_loss": loss, **{f"val_{name}": figure for name, figure in found.items()}}
-
-
-def _batches(number: int, size: int, least: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Clip indices of one epoch in random order; a last batch of fewer than `least` is left out.
-
-    Batch normalisation has no statistics of a single clip, and every device needs one.
-    """
-    order = torch.randperm(number, generator=generator, device=generator.device)
-    for index in order.split(size):
-        if len(index) >= min(least, number):
-            yield index
-
-
-def make_optimizer(model: nn.Module, settings: Train) -> torch.optim.Optimizer:
-    """Adam with L2 on every weight, AdamW that decays matrices only, or Adam as Keras has it."""
-    weights = [weight for weight in model.parameters() if weight.requires_grad]
-    if settings.optimizer == "keras_adam":
-        return KerasAdam(weights, settings.lr, settings.epsilon)
-    if settings.optimizer == "adam":
-        return torch.optim.Adam(
-            weights, settings.lr, eps=settings.epsilon, weight_decay=settings.weight_decay
-        )
-    matrices = [weight for weight in weights if weight.ndim > 1]
-    vectors = [weight for weight in weights if weight.ndim <= 1]
-    return torch.optim.AdamW(
-        [
-            {"params": matrices, "weight_decay": settings.weight_decay},
-            {"params": vectors, "weight_decay": 0.0},
-        ],
-        settings.lr,
-        eps=settings.epsilon,
-    )
-
-
-def count_parameters(model: nn.Module) -> int:
-    """Number of trainable weights."""
-    return sum(weight.numel() for weight in model.parameters() if weight.requires_grad)

@@ -21,8 +21,9 @@ from har.dataset.person_tracking import track_persons
 from har.dataset.sequences import read_sequences
 from har.errors import UserError
 from har.evaluation.calibration import apply_temperature
+from har.models.inference import log_probabilities
 from har.params import load_params
-from har.recognition.recognizer import Recognizer, class_probabilities
+from har.recognition.recognizer import Recognizer
 from stages import prepare, preprocess, split
 from tests.tiny import KERAS, PYTORCH, random_clip, tiny
 
@@ -34,7 +35,7 @@ SHAPE = (256, 340)
 @cache
 def networks() -> list[tuple[dict, Recognizer]]:
     """The default network and those of both references, with the preprocess section of each."""
-    keras, pytorch = {"arch": "lstm", "lstm": "keras"}, {"arch": "lstm", "lstm": "pytorch"}
+    keras, pytorch = {"arch": "keras_lstm"}, {"arch": "pytorch_lstm"}
     return [({}, tiny()), (KERAS, tiny(keras, KERAS)), (PYTORCH, tiny(pytorch, PYTORCH))]
 
 
@@ -88,10 +89,10 @@ def ordinary(labels: tuple[int, int] = (0, 1), persons: int = 1) -> list[dict]:
 
 def probabilities(folder: Path, recognizer: Recognizer) -> dict[str, np.ndarray]:
     """What a network says about the clips in `data/features`."""
-    features = read_sequences(folder / "data/features")
-    raw = class_probabilities(recognizer.model, features, recognizer.checkpoint.model)
-    found = apply_temperature(np.log(raw), recognizer.checkpoint.temperature)
-    return dict(zip(features.ids.tolist(), found, strict=True))
+    sequences, checkpoint = read_sequences(folder / "data/features"), recognizer.checkpoint
+    found = log_probabilities(recognizer.model, sequences, checkpoint.model.windows)
+    answers = apply_temperature(found, checkpoint.temperature)
+    return dict(zip(sequences.ids.tolist(), answers, strict=True))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -12,6 +13,7 @@ from har.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from har.params import load_params
 from har.recognition.recognizer import Recognizer
 from har.skeleton import LAYOUTS, define_layout
+from tests.tiny import KERAS, PYTORCH, random_clip, tiny_checkpoint
 
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
 
@@ -54,14 +56,15 @@ def test_same_content_same_bytes(tmp_path):
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
 
 
-def altered(path, change):
+def altered(path, change, written=None):
     """Write a checkpoint whose JSON was changed."""
-    save_checkpoint(path, checkpoint())
+    written = written or checkpoint()
+    save_checkpoint(path, written)
     content = path.read_bytes()
     size = int.from_bytes(content[:8], "little")
     about = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["har"])
     change(about)
-    save_file(checkpoint().weights, path, {"har": json.dumps(about)})
+    save_file(written.weights, path, {"har": json.dumps(about)})
 
 
 @pytest.mark.parametrize(
@@ -70,6 +73,8 @@ def altered(path, change):
         (lambda about: about.update(format="har-0"), "not a checkpoint of this project"),
         (lambda about: about.pop("classes"), "incomplete or wrong: 'classes'"),
         (lambda about: about["model"].update(width="wide"), "width.*valid integer"),
+        (lambda about: about.update(format="har-1"), "incomplete or wrong: 'lstm'"),
+        (lambda about: about["model"].update(lstm="keras"), "write arch: keras_lstm"),
         (lambda about: about["model"].pop("arch"), "arch: this key is missing"),
         (lambda about: about.update(layout="horse"), "unknown layout 'horse'"),
         (lambda about: about.update(classes="ab"), "not a list of names"),
@@ -83,6 +88,38 @@ def test_a_checkpoint_that_does_not_hold_together_is_refused(tmp_path, change, c
     altered(tmp_path / "a.safetensors", change)
     with pytest.raises(UserError, match=complaint):
         Recognizer.load(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("today", "before", "preprocess"),
+    [
+        ({"arch": "two_stream"}, {"lstm": "window", "batch_norm": False}, {}),
+        ({"arch": "lstm", "dropout": 0.0}, {"lstm": "window", "batch_norm": False}, {}),
+        ({"arch": "lstm"}, {"lstm": "window", "batch_norm": True}, {}),
+        ({"arch": "keras_lstm"}, {"lstm": "keras", "batch_norm": False}, KERAS),
+        ({"arch": "pytorch_lstm"}, {"lstm": "pytorch", "batch_norm": True}, PYTORCH),
+        (
+            {"arch": "pytorch_lstm", "dropout": 0.0},
+            {"lstm": "pytorch", "batch_norm": False, "dropout": 0.3},
+            PYTORCH,
+        ),
+    ],
+)
+def test_checkpoints_of_format_1_still_load(tmp_path, today, before, preprocess):
+    """They say by the keys arch, lstm and batch_norm what arch says by itself now."""
+    written = tiny_checkpoint(today, preprocess)
+
+    def as_it_was(about):
+        about["format"] = "har-1"
+        arch = today["arch"] if today["arch"] == "two_stream" else "lstm"
+        windows = about["model"]["windows"] | {"frames": 16}
+        about["model"] |= {"arch": arch, "windows": windows} | before
+
+    altered(tmp_path / "old.safetensors", as_it_was, written)
+    found = Recognizer.load(tmp_path / "old.safetensors")
+    assert found.checkpoint.model == written.model
+    clip = random_clip()
+    assert np.array_equal(found.predict(clip), Recognizer.of(written).predict(clip))
 
 
 @pytest.mark.parametrize("content", [b"", b"\x80\x04K\x01.", b"\xff" * 100])

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from har.models import build
-from har.models.keras_parity import KerasAdam
 from har.params import Model, Windows
 from har.skeleton import LAYOUTS
+from har.training.optimizers import KerasAdam
 
 tensorflow = pytest.importorskip(
     "tensorflow", reason="TensorFlow is not installed (it has an environment of its own)"
@@ -20,15 +20,12 @@ tensorflow = pytest.importorskip(
 keras = tensorflow.keras
 
 CLASSES, FRAMES, VALUES = 5, 40, 34
-WINDOWS = Windows(frames=64, longest=200, shortest_share=0.6, test_longest=160, test_windows=3)
+WINDOWS = Windows(frames=0, longest=200, shortest_share=0.6, test_longest=160, test_windows=3)
 
 
 def our_model(width: int, layers: int) -> torch.nn.Module:
     """The same, without dropout, from our settings."""
-    settings = Model(
-        arch="lstm", width=width, layers=layers, dropout=0.0, lstm="keras", batch_norm=False,
-        windows=WINDOWS,
-    )  # fmt: skip
+    settings = Model(arch="keras_lstm", width=width, layers=layers, dropout=0.0, windows=WINDOWS)
     return build(settings, CLASSES, LAYOUTS["coco17"])
 
 
@@ -79,10 +76,10 @@ def test_keras_lstm(width: int, layers: int, parameters: int) -> None:
         for name, parameter in ours.named_parameters():
             parameter.copy_(torch.from_numpy(np.array(start[name])))
     x, labels = sequences(), np.array([0, 1, 2, 3, 4, 0])
-    batch = torch.from_numpy(x).view(6, 1, FRAMES, 17, 2)
-    np.testing.assert_allclose(
-        theirs(x, training=False).numpy(), ours.eval()(batch).detach().numpy(), atol=1e-5
-    )
+    scores = torch.ones(6, 1, FRAMES, 17, 1)
+    batch = torch.cat((torch.from_numpy(x).view(6, 1, FRAMES, 17, 2), scores), -1)
+    expected = torch.from_numpy(theirs(x, training=False).numpy()).log_softmax(1)
+    torch.testing.assert_close(ours.eval()(batch).detach(), expected, rtol=0, atol=1e-5)
 
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     their_optimiser = keras.optimizers.Adam(1e-3)
@@ -93,7 +90,7 @@ def test_keras_lstm(width: int, layers: int, parameters: int) -> None:
             value = loss(labels, theirs(x, training=True))
         gradients = tape.gradient(value, theirs.trainable_variables)
         our_optimiser.zero_grad()
-        torch.nn.functional.cross_entropy(ours(batch), torch.from_numpy(labels)).backward()
+        torch.nn.functional.nll_loss(ours(batch), torch.from_numpy(labels)).backward()
         for name, gradient in named_weights([g.numpy() for g in gradients]).items():
             own = ours.get_parameter(name)
             if own.grad is not None:

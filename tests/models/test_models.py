@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from har.models import build, fold_batch_norms
-from har.models.keras_parity import KerasAdam, pack_steps, quick_dropout
+from har.models.keras_lstm import pack_steps, quick_dropout
 from har.models.persons import by_prominence, over_persons
 from har.params import Model, Windows
 from har.skeleton import LAYOUTS, Layout
@@ -17,23 +17,21 @@ WINDOWS = Windows(frames=FRAMES, longest=200, shortest_share=0.6, test_longest=1
 
 
 def settings(arch: str, width: int, layers: int, **other: object) -> Model:
-    rest = {"dropout": 0.1, "lstm": "window", "batch_norm": False, **other}
-    return Model.model_validate(
-        {"arch": arch, "width": width, "layers": layers, "windows": WINDOWS, **rest}
-    )
+    about = {"arch": arch, "width": width, "layers": layers, "dropout": 0.1, "windows": WINDOWS}
+    return Model.model_validate(about | other)
 
 
 ON_WINDOWS = {
     "two_stream": settings("two_stream", 32, 3),
-    "lstm": settings("lstm", 32, 1, batch_norm=True),
+    "lstm": settings("lstm", 32, 1),
     "ddnet": settings("ddnet", 16, 1),
     "stgcn": settings("stgcn", 12, 4),
 }
-ON_ARRAYS = {
-    "keras": settings("lstm", 16, 2, lstm="keras"),
-    "pytorch": settings("lstm", 16, 1, lstm="pytorch", batch_norm=True),
+REFERENCES = {
+    "keras": settings("keras_lstm", 16, 2),
+    "pytorch": settings("pytorch_lstm", 16, 1),
 }
-ALL = {**ON_WINDOWS, **ON_ARRAYS}
+ALL = {**ON_WINDOWS, **REFERENCES}
 
 
 def poses(number: int, persons: int = 2, layout: Layout = COCO, seed: int = 0) -> torch.Tensor:
@@ -49,8 +47,8 @@ def poses(number: int, persons: int = 2, layout: Layout = COCO, seed: int = 0) -
 
 
 def inputs(name: str, windows: torch.Tensor) -> torch.Tensor:
-    """What a network takes: the references' LSTMs know one person and no score."""
-    return windows[:, :1, ..., :-1] / 200 if name in ON_ARRAYS else windows
+    """Windows as a network takes them: the references' LSTMs know one person and no pixels."""
+    return windows[:, :1] / 200 if name in REFERENCES else windows
 
 
 def network(name: str, layout: Layout = COCO) -> nn.Module:
@@ -65,24 +63,26 @@ def used(name: str) -> nn.Module:
     return model.eval()
 
 
-def loss_of(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def loss_of(found: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Cross-entropy of each of a network's classifiers: in training it may have several."""
-    heads = logits.reshape(-1, *logits.shape[-2:])
-    return sum(nn.functional.cross_entropy(head, labels) for head in heads)
+    heads = found.reshape(-1, *found.shape[-2:])
+    return sum(nn.functional.nll_loss(head, labels) for head in heads)
 
 
 @pytest.mark.parametrize("layout", list(LAYOUTS))
 @pytest.mark.parametrize("name", list(ALL))
 def test_shapes_and_gradients(name: str, layout: str) -> None:
     model = network(name, LAYOUTS[layout])
-    logits = model(inputs(name, poses(4, layout=LAYOUTS[layout])))
-    assert logits.shape == ((3, 4, CLASSES) if name == "two_stream" else (4, CLASSES))
-    loss_of(logits, torch.tensor([0, 1, 2, 3])).backward()
+    found = model(inputs(name, poses(4, layout=LAYOUTS[layout])))
+    assert found.shape == ((3, 4, CLASSES) if name == "two_stream" else (4, CLASSES))
+    torch.testing.assert_close(found.exp().sum(-1), torch.ones(found.shape[:-1]))
+    loss_of(found, torch.tensor([0, 1, 2, 3])).backward()
     for weight_name, weight in model.named_parameters():
         if weight.requires_grad:
             assert weight.grad is not None and weight.grad.isfinite().all(), weight_name
             assert weight.grad.abs().sum() > 0, weight_name
-    assert model.eval()(inputs(name, poses(3, layout=LAYOUTS[layout]))).shape == (3, CLASSES)
+    found = model.eval()(inputs(name, poses(3, layout=LAYOUTS[layout])))
+    torch.testing.assert_close(found.exp().sum(-1), torch.ones(3))
 
 
 @pytest.mark.parametrize("name", list(ON_WINDOWS))
@@ -118,9 +118,9 @@ def test_windows_without_a_joint_give_numbers(name: str, training: bool) -> None
     windows[2, 0] = 0
     windows[3, :, :, 1:] = 0
     for batch in (windows, windows * 0):
-        logits = model(inputs(name, batch))
-        logits.sum().backward()
-        assert logits.isfinite().all()
+        found = model(inputs(name, batch))
+        found.sum().backward()
+        assert found.isfinite().all()
     for weight_name, weight in model.named_parameters():
         if weight.grad is not None:
             assert weight.grad.isfinite().all(), weight_name
@@ -157,10 +157,10 @@ def test_weights_carry_the_whole_network(name: str) -> None:
 @pytest.mark.parametrize(
     ("chosen", "parameters"),
     [
-        (settings("lstm", 32, 1, dropout=0.0, lstm="keras"), 8_741),
-        (settings("lstm", 64, 2, dropout=0.5, lstm="keras"), 58_693),
-        (settings("lstm", 128, 1, dropout=0.0, lstm="pytorch"), 84_613),
-        (settings("lstm", 128, 1, dropout=0.4, lstm="pytorch", batch_norm=True), 84_869),
+        (settings("keras_lstm", 32, 1, dropout=0.0), 8_741),
+        (settings("keras_lstm", 64, 2, dropout=0.5), 58_693),
+        (settings("pytorch_lstm", 128, 1, dropout=0.0), 84_613),
+        (settings("pytorch_lstm", 128, 1, dropout=0.4), 84_869),
     ],
 )
 def test_references_have_their_size(chosen: Model, parameters: int) -> None:
@@ -180,6 +180,26 @@ def test_peers_have_their_published_size() -> None:
     assert size(settings("two_stream", 64, 3), 101) < 1.5e6
 
 
+@pytest.mark.parametrize("name", ["lstm", "pytorch"])
+def test_batch_normalisation_comes_with_dropout(name: str) -> None:
+    norms = []
+    for dropout in (0.0, 0.4):
+        model = build(ALL[name].model_copy(update={"dropout": dropout}), CLASSES, COCO)
+        norms.append(isinstance(model.norm, nn.BatchNorm1d))
+        assert model.dropout.p == dropout
+    assert norms == [False, True]
+
+
+@pytest.mark.parametrize("name", list(ALL))
+def test_what_the_classifier_reads_is_dropped_at_the_settings_rate(name: str) -> None:
+    """Nothing is left of the input when all of it is dropped, so all clips get the same answer."""
+    torch.manual_seed(0)
+    model = build(ALL[name].model_copy(update={"dropout": 1 - 1e-7}), CLASSES, COCO)
+    found = model.train()(inputs(name, poses(4)))
+    found = found.reshape(-1, 4, CLASSES)
+    torch.testing.assert_close(found, found[:, :1].expand_as(found))
+
+
 def test_masked_lstm_is_the_lstm_of_the_valid_steps() -> None:
     """Each of more clips than are computed together by itself, its zero steps cut out by hand."""
     model = used("keras")
@@ -192,10 +212,11 @@ def test_masked_lstm_is_the_lstm_of_the_valid_steps() -> None:
         x[clip, :, clip % FRAMES + 1 :] = 0
     together = model(x)
     for clip in (*range(4), *range(5, 40)):
-        steps = x[clip, 0].flatten(1)
+        steps = x[clip, 0, ..., :-1].flatten(1)
         states, _ = model.lstm(steps[steps.any(1)][None])
-        torch.testing.assert_close(together[clip], model.classifier(states[0, -1]))
-    torch.testing.assert_close(together[4], model.classifier.bias)
+        expected = model.classifier(states[0, -1]).log_softmax(0)
+        torch.testing.assert_close(together[clip], expected)
+    torch.testing.assert_close(together[4], model.classifier.bias.log_softmax(0))
     # In training the layers are computed one by one, with a dropout of their own between them.
     model.lstm.dropout, model.dropout.p = 1e-9, 0.0
     torch.testing.assert_close(model.train()(x), together)
@@ -214,13 +235,12 @@ def test_quick_dropout_is_dropout() -> None:
 
 def test_classifiers_of_the_default_network_are_averaged() -> None:
     model, windows = used("two_stream"), poses(4)
-    found = model(windows).softmax(-1)
+    found = model(windows).exp()
     model.train()
     for part in model.modules():
         if isinstance(part, (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)):
             part.eval()
-    each = model(windows).softmax(-1)
-    product = each.log().mean(0).exp()
+    product = model(windows).exp().prod(0) ** (1 / 3)
     torch.testing.assert_close(found, product / product.sum(-1, keepdim=True))
 
 
@@ -229,21 +249,6 @@ def test_pack_steps_keeps_the_order() -> None:
     packed, number = pack_steps(x)
     assert packed[..., 0].tolist() == [[3, 1, 2, 0, 0], [5, 4, 0, 0, 0]]
     assert number.tolist() == [3, 2]
-
-
-def test_keras_adam_adds_epsilon_before_the_correction() -> None:
-    weight = nn.Parameter(torch.tensor([1.0, 1.0]))
-    optimizer = KerasAdam([weight], lr=0.1, eps=1e-2)
-    gradients = np.array([[0.5, 1e-3], [0.1, 2e-3], [-0.2, 1e-3]])
-    expected, mean, square = np.ones(2), np.zeros(2), np.zeros(2)
-    for step, gradient in enumerate(gradients, start=1):
-        weight.grad = torch.tensor(gradient, dtype=torch.float32)
-        optimizer.step()
-        mean = 0.9 * mean + 0.1 * gradient
-        square = 0.999 * square + 0.001 * gradient**2
-        rate = 0.1 * np.sqrt(1 - 0.999**step) / (1 - 0.9**step)
-        expected -= rate * mean / (np.sqrt(square) + 1e-2)
-    np.testing.assert_allclose(weight.detach().numpy(), expected, rtol=1e-5)
 
 
 def test_only_present_persons_are_computed() -> None:
@@ -264,7 +269,7 @@ def test_only_present_persons_are_computed() -> None:
 
 @pytest.mark.filterwarnings("ignore")  # torch's exporter warns about itself
 @pytest.mark.parametrize("name", list(ALL))
-def test_exported_graph_gives_the_same_logits(name: str, tmp_path) -> None:
+def test_exported_graph_gives_the_same_answers(name: str, tmp_path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     pytest.importorskip("onnxscript", reason="onnxscript is not installed")
     model, windows = used(name), inputs(name, poses(3))
@@ -296,7 +301,7 @@ def test_of_nobody_all_classes_are_equal() -> None:
 
 
 @pytest.mark.parametrize("name", list(ALL))
-def test_folded_batch_norms_give_the_same_logits(name: str) -> None:
+def test_folded_batch_norms_give_the_same_answers(name: str) -> None:
     model, windows = used(name), inputs(name, poses(4, seed=1))
     expected, weights = model(windows), len(list(model.parameters()))
     folded = fold_batch_norms(model)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -18,8 +19,8 @@ NETWORKS = {
     "two_stream": {},
     "ddnet": {"model": {"arch": "ddnet"}},
     "stgcn": {"model": {"arch": "stgcn"}},
-    "window lstm": {"model": {"arch": "lstm", "batch_norm": True}},
-    "keras": {"model": {"arch": "lstm", "lstm": "keras"}, "preprocess": KERAS},
+    "lstm": {"model": {"arch": "lstm"}},
+    "keras": {"model": {"arch": "keras_lstm"}, "preprocess": KERAS},
     "three dimensions": {"layout": "ntu25"},
 }
 
@@ -27,7 +28,7 @@ NETWORKS = {
 @pytest.fixture(scope="module")
 def exported():
     """A reference LSTM, which exports fastest, and its ONNX bytes."""
-    settings = {"arch": "lstm", "lstm": "pytorch", "batch_norm": True, "layers": 1}
+    settings = {"arch": "pytorch_lstm", "layers": 1}
     recognizer = tiny(settings, PYTORCH, classes=["run", "sit", "wave ü"])
     return recognizer, onnx_model.export(recognizer)
 
@@ -48,10 +49,11 @@ def test_any_number_of_clips_in_plain_onnxruntime(exported):
 
     session = onnxruntime.InferenceSession(content)
     for number in (1, 7):
-        arrays = torch.rand(number, 1, 24, 17, 2)
-        (logits,) = session.run(None, {"windows": arrays.numpy()})
+        windows = torch.rand(number, 1, 24, 17, 3)
+        (found,) = session.run(None, {"windows": windows.numpy()})
         with torch.no_grad():
-            np.testing.assert_allclose(logits, recognizer.model(arrays), atol=1e-5)
+            np.testing.assert_allclose(found, recognizer.model(windows), atol=1e-5)
+        np.testing.assert_allclose(np.exp(found).sum(1), 1, atol=1e-5)
 
 
 def test_exports_are_reproducible_and_name_no_source_file(exported):
@@ -73,6 +75,24 @@ def test_every_network_answers_the_same(name):
     nobody = random_clip(3, layout=layout)
     nobody.keypoints[:], nobody.scores[:] = 0, 0
     assert onnx_model.largest_difference(recognizer, loaded, [*clips, nobody]) < 1e-5
+
+
+class Logits(torch.nn.Module):
+    """A network as it was before: it returns logits."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, windows):
+        return 3 + self.network(windows)  # logits are log-probabilities and any constant
+
+
+def test_a_file_of_before_that_holds_logits_answers_the_same(exported):
+    recognizer, _ = exported
+    old = onnx_model.export(replace(recognizer, model=Logits(recognizer.model)))
+    loaded = onnx_model.load_bytes("a.onnx", old)
+    assert onnx_model.largest_difference(recognizer, loaded, CLIPS) < 1e-6
 
 
 def changed(content, change):

@@ -55,7 +55,7 @@ def test_arrays_are_a_clip():
 def test_clips_that_do_not_fit_are_refused():
     with pytest.raises(UserError, match=r"25 joints with 2 coordinates.*trained on coco17"):
         tiny().predict(random_clip(layout="openpose25"))
-    keras = tiny({"arch": "lstm", "lstm": "keras"}, KERAS)
+    keras = tiny({"arch": "keras_lstm"}, KERAS)
     with pytest.raises(UserError, match="clip_0 has no image size"):
         keras.predict(replace(random_clip(), image_size=(0, 0)))
     far = replace(random_clip(), keypoints=np.full((2, 30, 17, 2), 3e38, np.float32))

@@ -136,7 +136,6 @@ def use_features(folder):
     assert features.x.shape[1:] == (2, 17, 3) and len(features.x) == sum(lengths)
     assert 0 <= features.labels.min() <= features.labels.max() < len(features.settings["classes"])
     assert len(features.subset("train", "val", "test")) == len(features) == len(set(features.ids))
-    assert features.image_sizes.min() >= 0
 
 
 def use_params(folder):

@@ -150,7 +150,7 @@ def test_a_killed_stage_goes_on_where_it_was(project):
     running.kill()
     running.wait()
     assert not model.exists()
-    assert "going on after epoch" in project.stage("train_improved")
+    assert "resuming after epoch" in project.stage("train_improved")
     assert model.read_bytes() == undisturbed
     assert not list(folder.glob("unfinished/*"))
 

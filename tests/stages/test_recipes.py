@@ -46,8 +46,8 @@ def test_the_keras_recipe_is_what_the_reference_does():
 def test_the_pytorch_recipe_is_what_the_reference_does():
     params = with_overrides(load_params(), recipe("pytorch"))
     for model in (params.baseline.model, params.model):
-        assert (model.arch, model.lstm, model.width, model.layers) == ("lstm", "pytorch", 128, 1)
-    assert (params.baseline.model.batch_norm, params.model.batch_norm) == (False, True)
+        assert (model.arch, model.width, model.layers) == ("pytorch_lstm", 128, 1)
+        assert model.windows.frames == 0
     assert (params.baseline.model.dropout, params.model.dropout) == (0, 0.4)
     for train in (params.baseline.train, params.train):
         assert (train.optimizer, train.lr, train.weight_decay) == ("adam", 1e-3, 1e-4)

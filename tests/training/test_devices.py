@@ -17,8 +17,8 @@ import har.training.trainer
 from har.errors import UserError
 from har.models import build
 from har.training.devices import Devices, run_on_devices
-from har.training.trainer import train_model
-from tests.training.test_trainer import COCO, MODEL, TRAIN, made_features
+from har.training.trainer import Trainer
+from tests.training.test_trainer import MODEL, TRAIN, made_sequences
 
 TWO_STREAM = MODEL.model_copy(update={"arch": "two_stream", "layers": 2, "dropout": 0.0})
 # 17 train clips in batches of 8: one of the two processes gets the larger half of the last batch.
@@ -36,12 +36,11 @@ def without_dropout(*arguments):
 def train_and_write(folder, model_settings, devices):
     # Each process draws a dropout of its own: the comparison is about everything else.
     har.training.trainer.build = without_dropout
-    features = made_features(26)
-    model, history = train_model(
-        features.subset("train"), features.subset("val"), model_settings, SETTINGS, COCO, 3,
-        devices=devices,
-    )  # fmt: skip
-    rows = [entry.as_row() for entry in history]
+    sequences = made_sequences(26)
+    train, val = sequences.subset("train"), sequences.subset("val")
+    trainer = Trainer(train, val, model_settings, SETTINGS, 3, devices)
+    rows = [entry.as_row() for entry in trainer.epochs()]
+    model = trainer.trained()
     (folder / f"{devices.rank}_of_{devices.number}.json").write_text(json.dumps(rows))
     torch.save(model.state_dict(), folder / f"{devices.rank}_of_{devices.number}.pt")
 

@@ -7,11 +7,13 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from har.dataset.sequences import Sequences
 from har.errors import UserError
+from har.models import build
+from har.models.inference import log_probabilities
 from har.params import load_params
-from har.recognition.recognizer import class_probabilities
 from har.skeleton import LAYOUTS
+from har.training import resuming
 from har.training.resuming import fingerprint, load_state, save_state
-from har.training.trainer import _figures, count_parameters, train_model
+from har.training.trainer import Trainer, _figures, count_parameters, cross_entropy
 
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
 COCO = LAYOUTS["coco17"]
@@ -21,35 +23,36 @@ MODEL = PARAMS.model.model_copy(
         "windows": PARAMS.model.windows.model_copy(update={"frames": 8}),
     }
 )  # fmt: skip
-KERAS = MODEL.model_copy(update={"lstm": "keras"})
+WHOLE = MODEL.windows.model_copy(update={"frames": 0})
+KERAS = MODEL.model_copy(update={"arch": "keras_lstm", "windows": WHOLE})
+PYTORCH = KERAS.model_copy(update={"arch": "pytorch_lstm"})
 TRAIN = PARAMS.train.model_copy(update={"iterations": 0, "epochs": 4, "batch_size": 4})
 
 
-def made_features(number=24, frames=12, seed=0):
+def made_sequences(number=24, frames=12, seed=0):
     """Two classes: an arm that waves fast, and one that does not move."""
     generator = np.random.default_rng(seed)
-    x = np.zeros((number, frames, 1, 17, 3), np.float32)
-    x[..., :2] = generator.uniform(0, 100, (17, 2)) + generator.normal(0, 1, (number, 1, 1, 17, 2))
-    x[..., 2] = 1
+    clips = np.zeros((number, 1, frames, 17, 3), np.float32)
+    clips[..., :2] = generator.uniform(0, 100, (17, 2))
+    clips[..., :2] += generator.normal(0, 1, (number, 1, 1, 17, 2))
+    clips[..., 2] = 1
     labels = np.arange(number) % 2
-    wave = 20 * np.sin(np.arange(frames))
-    x[labels == 1, :, 0, 9, 0] += wave
-    lengths = np.full(number, frames)
-    names = np.array([str(n) for n in range(number)])
+    clips[labels == 1, 0, :, 9, 0] += 20 * np.sin(np.arange(frames))
     subsets = np.where(np.arange(number) < number * 2 // 3, "train", "val")
-    return Sequences(
-        x.reshape(-1, 1, 17, 3), np.cumsum(lengths) - lengths, lengths, labels, names, names,
-        subsets, np.full((number, 2), 100), {"classes": ["still", "waving"]},
-    )  # fmt: skip
+    settings = {"classes": ["still", "waving"], "layout": "coco17"}
+    return Sequences.from_clips(clips, settings, labels=labels, subsets=subsets)
 
 
-def fit(settings=TRAIN, model=MODEL, seed=0, state=None, keep_state=None, report=print, **changes):
-    features = made_features()
+def trainer(settings=TRAIN, model=MODEL, seed=0, **changes):
+    sequences = made_sequences()
     settings = settings.model_copy(update=changes)
-    return train_model(
-        features.subset("train"), features.subset("val"), model, settings, COCO, seed,
-        report=report, state=state, keep_state=keep_state,
-    )  # fmt: skip
+    return Trainer(sequences.subset("train"), sequences.subset("val"), model, settings, seed)
+
+
+def fit(settings=TRAIN, model=MODEL, seed=0, **changes):
+    one = trainer(settings, model, seed, **changes)
+    assert list(one.epochs()) == one.history
+    return one.trained(), one.history
 
 
 def weights(model):
@@ -74,12 +77,10 @@ def test_the_same_seed_gives_the_same_weights_and_leaves_global_randomness_alone
 def test_history_has_an_entry_per_epoch_and_the_figures_of_the_last_weights():
     model, history = fit()
     assert [entry.epoch for entry in history] == [1, 2, 3, 4]
-    val = made_features().subset("val")
-    probabilities = class_probabilities(model, val, MODEL)
-    assert history[-1].val_accuracy == np.mean(probabilities.argmax(1) == val.labels)
-    loss = np.mean(
-        [-np.log(row[label]) for row, label in zip(probabilities, val.labels, strict=True)]
-    )
+    val = made_sequences().subset("val")
+    found = log_probabilities(model, val, MODEL.windows)
+    assert history[-1].val_accuracy == np.mean(found.argmax(1) == val.labels)
+    loss = np.mean([-row[label] for row, label in zip(found, val.labels, strict=True)])
     assert history[-1].val_loss == pytest.approx(loss, rel=1e-5)
 
 
@@ -95,34 +96,34 @@ def test_the_best_epoch_is_kept_and_patience_stops(keep):
     figures = [-e.val_loss if keep == "val_loss" else getattr(e, keep) for e in history]
     best = figures.index(max(figures))
     assert len(history) == min(best + 1 + 3, 40)
-    val = made_features().subset("val")
-    probabilities = class_probabilities(model, val, MODEL)
-    assert np.mean(probabilities.argmax(1) == val.labels) == history[best].val_accuracy
+    val = made_sequences().subset("val")
+    found = log_probabilities(model, val, MODEL.windows)
+    assert np.mean(found.argmax(1) == val.labels) == history[best].val_accuracy
 
 
 def test_whole_clips_are_taken_as_they_are():
-    features = made_features()
+    sequences = made_sequences()
     model, _ = fit(model=KERAS)
-    arrays = torch.from_numpy(np.stack([features.clip(n) for n in range(24)])[..., :2])
+    clips = torch.from_numpy(np.stack([sequences.clip(n) for n in range(24)]))
     with torch.no_grad():
-        expected = model(arrays).softmax(1)
-    found = class_probabilities(model, features, KERAS)
+        expected = model(clips)
+    found = log_probabilities(model, sequences, KERAS.windows)
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_probabilities_are_the_geometric_mean_over_windows():
     from har.dataset.windows import test_windows
 
-    features = made_features()
+    sequences = made_sequences()
     model, _ = fit()
-    found = class_probabilities(model, features, MODEL)
+    found = np.exp(log_probabilities(model, sequences, MODEL.windows))
     windows = test_windows(
-        torch.from_numpy(features.x), torch.from_numpy(features.offsets),
-        torch.from_numpy(features.lengths), MODEL.windows,
+        torch.from_numpy(sequences.x), torch.from_numpy(sequences.offsets),
+        torch.from_numpy(sequences.lengths), MODEL.windows,
     )  # fmt: skip
     for clip in (0, 7, 23):
         with torch.no_grad():
-            each = np.stack([model(window[None])[0].softmax(0) for window in windows[clip]])
+            each = np.stack([model(window[None])[0].exp() for window in windows[clip]])
         mean = each.prod(axis=0) ** (1 / len(each))
         np.testing.assert_allclose(found[clip], mean / mean.sum(), rtol=1e-4)
 
@@ -143,19 +144,14 @@ def test_the_adam_of_the_pytorch_reference_decays_every_weight():
             "schedule": "constant", "label_smoothing": 0.0,
         }
     )  # fmt: skip
-    pytorch = MODEL.model_copy(update={"lstm": "pytorch"})
-    features = made_features()
-    trained, _ = fit(settings, pytorch)
-
-    from har.models import build
-
+    trained, _ = fit(settings, PYTORCH)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = build(pytorch, 2, COCO)
-    train = features.subset("train")
-    arrays = torch.from_numpy(np.stack([train.clip(n) for n in range(16)])[..., :2])
+        model = build(PYTORCH, 2, COCO)
+    train = made_sequences().subset("train")
+    clips = torch.from_numpy(np.stack([train.clip(n) for n in range(16)]))
     optimizer = torch.optim.Adam(model.parameters(), settings.lr, weight_decay=0.1)
-    torch.nn.functional.cross_entropy(model(arrays), torch.from_numpy(train.labels)).backward()
+    torch.nn.functional.nll_loss(model(clips), torch.from_numpy(train.labels)).backward()
     optimizer.step()
     torch.testing.assert_close(weights(trained), weights(model), rtol=0, atol=1e-6)
 
@@ -166,24 +162,22 @@ def test_a_loss_that_is_no_number_stops_at_once():
 
 
 def test_nothing_to_train_on_is_told():
-    features = made_features()
+    sequences = made_sequences()
     with pytest.raises(UserError, match="no clips"):
-        train_model(features.subset(), features, MODEL, TRAIN, COCO, 0)
+        Trainer(sequences.subset(), sequences, MODEL, TRAIN, 0)
 
 
 @pytest.mark.parametrize(
     ("settings", "count"),
     [
-        ({"lstm": "keras", "width": 32, "layers": 1}, 8_741),
-        ({"lstm": "keras", "width": 64, "layers": 2, "dropout": 0.5}, 58_693),
-        ({"lstm": "pytorch", "width": 128, "layers": 1}, 84_613),
-        ({"lstm": "pytorch", "width": 128, "layers": 1, "batch_norm": True}, 84_869),
+        ({"arch": "keras_lstm", "width": 32, "layers": 1}, 8_741),
+        ({"arch": "keras_lstm", "width": 64, "layers": 2, "dropout": 0.5}, 58_693),
+        ({"arch": "pytorch_lstm", "width": 128, "layers": 1}, 84_613),
+        ({"arch": "pytorch_lstm", "width": 128, "layers": 1, "dropout": 0.4}, 84_869),
     ],
 )
 def test_the_references_have_their_number_of_parameters(settings, count):
-    from har.models import build
-
-    model = build(MODEL.model_copy(update=settings), 5, COCO)
+    model = build(KERAS.model_copy(update=settings), 5, COCO)
     assert count_parameters(model) == count
 
 
@@ -191,13 +185,36 @@ def test_figures_are_those_of_scikit_learn():
     generator = np.random.default_rng(0)
     for classes in (2, 5, 40):
         labels, guessed = generator.integers(0, classes, (2, 60))
-        found = _figures(labels, guessed)
-        assert found["accuracy"] == pytest.approx(accuracy_score(labels, guessed))
-        assert found["macro_f1"] == pytest.approx(f1_score(labels, guessed, average="macro"))
+        found = _figures("val", labels, guessed)
+        assert found["val_accuracy"] == pytest.approx(accuracy_score(labels, guessed))
+        assert found["val_macro_f1"] == pytest.approx(f1_score(labels, guessed, average="macro"))
 
 
-class KilledError(Exception):
-    pass
+def test_label_smoothing_is_torchs():
+    logits, labels = torch.randn(7, 5, generator=torch.manual_seed(0)), torch.arange(7) % 5
+    for smoothing in (0.0, 0.1, 0.5):
+        expected = torch.nn.functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+        found = cross_entropy(logits.log_softmax(1), labels, smoothing)
+        torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+def test_the_train_loss_is_the_mean_over_clips_and_classifiers(smoothing):
+    """All clips in one batch, before the first step: computed once more by hand."""
+    model = MODEL.model_copy(update={"arch": "two_stream", "windows": WHOLE})
+    one = trainer(model=model, label_smoothing=smoothing, batch_size=16, epochs=1)
+    other = trainer(model=model, batch_size=16).network.train()
+    for network in (one.network, other):
+        for module in network.modules():
+            if isinstance(module, torch.nn.modules.dropout._DropoutNd):
+                module.p = 0.0
+    train = made_sequences().subset("train")
+    each = other(torch.from_numpy(np.stack([train.clip(n) for n in range(16)])))
+    targets = torch.eye(2)[train.labels] * (1 - smoothing) + smoothing / 2
+    (entry,) = one.epochs()
+    assert entry.train_loss == pytest.approx(-(each * targets).sum(-1).mean().item(), rel=1e-5)
+    guessed = each.mean(0).argmax(1).numpy()
+    assert entry.train_accuracy == np.mean(guessed == train.labels)
 
 
 @pytest.mark.parametrize(
@@ -218,22 +235,19 @@ class KilledError(Exception):
     ],
     ids=["dropout and augmentation", "batches", "the best epoch"],
 )
-def test_a_killed_training_goes_on_to_the_same_weights(tmp_path, model, changes):
+def test_a_killed_training_is_resumed_to_the_same_weights(tmp_path, model, changes):
     unbroken, history = fit(model=model, **changes)
-    path = tmp_path / "state.pt"
-    seen = []
-
-    def keep(state):
-        save_state(path, "key", state)
-        if len(state["reached"]["history"]) == 3:
-            raise KilledError
-
-    with pytest.raises(KilledError):
-        fit(model=model, keep_state=keep, **changes)
+    killed = trainer(model=model, **changes)
+    for entry in killed.epochs():
+        save_state(tmp_path / "state.pt", "key", killed.state_dict())
+        if len(killed.history) == 3:
+            assert entry == history[2]
+            break
     torch.rand(5)  # another process has another global state
-    resumed, again = fit(model=model, state=load_state(path, "key"), report=seen.append, **changes)
-    assert again == history == seen
-    assert torch.equal(weights(resumed), weights(unbroken))
+    resumed = trainer(model=model, **changes)
+    resumed.load_state_dict(load_state(tmp_path / "state.pt", "key"))
+    assert [*resumed.history, *resumed.epochs()] == history
+    assert torch.equal(weights(resumed.trained()), weights(unbroken))
 
 
 def test_a_state_of_another_training_or_a_damaged_one_is_not_taken(tmp_path):
@@ -244,4 +258,17 @@ def test_a_state_of_another_training_or_a_damaged_one_is_not_taken(tmp_path):
     assert load_state(path, "other") is None
     path.write_bytes(path.read_bytes()[:-50])
     assert load_state(path, "key") is None
-    assert fingerprint(1, {"a": 2}) == fingerprint(1, {"a": 2}) != fingerprint(1, {"a": 3})
+
+
+def test_the_key_of_a_state_changes_with_settings_and_with_any_file_of_the_library(
+    tmp_path, monkeypatch
+):
+    library = Path(resuming.__file__).parents[1]
+    assert library == resuming._LIBRARY
+    (tmp_path / "room").mkdir()
+    (tmp_path / "room" / "module.py").write_text("x = 1")
+    monkeypatch.setattr(resuming, "_LIBRARY", tmp_path)
+    before = fingerprint(1, {"a": 2})
+    assert before == fingerprint(1, {"a": 2}) != fingerprint(1, {"a": 3})
+    (tmp_path / "room" / "module.py").write_text("x = 2")
+    assert fingerprint(1, {"a": 2}) != before

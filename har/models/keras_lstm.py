@@ -1,8 +1,4 @@
-"""What Keras does otherwise than torch: initial weights, one LSTM bias, masking, Adam."""
-
-import math
-from collections.abc import Callable, Iterable
-from typing import Any
+"""What Keras' LSTM does otherwise than torch's: initial weights, a single bias, masking."""
 
 import torch
 from torch import Tensor, nn
@@ -56,23 +52,3 @@ def pack_steps(x: Tensor) -> tuple[Tensor, Tensor]:
 def quick_dropout(x: Tensor, share: float) -> Tensor:
     """Dropout by uniform numbers: on a CPU, Bernoulli's take four times as long to draw."""
     return x * ((torch.rand_like(x) >= share) / (1 - share))
-
-
-class KerasAdam(torch.optim.Adam):
-    """Adam that adds epsilon where Keras does: before the second moment's bias is corrected.
-
-    torch adds it afterwards, so Keras' 1e-7 acts like 3e-6 in torch's first step and like 1e-7 in
-    the end.
-    """
-
-    def __init__(self, weights: Iterable[Tensor], lr: float = 1e-3, eps: float = 1e-7) -> None:
-        """Make the optimiser; the defaults are those of Keras."""
-        super().__init__(weights, lr, eps=eps, fused=True)
-        self.epsilon = eps
-
-    def step(self, closure: Callable[[], float] | None = None) -> Any:
-        """Take one step."""
-        steps = 1 + max((int(state["step"]) for state in self.state.values()), default=0)
-        for group in self.param_groups:
-            group["eps"] = self.epsilon / math.sqrt(1 - group["betas"][1] ** steps)
-        return super().step(closure)

@@ -1,0 +1,42 @@
+"""What a trained network says of preprocessed clips."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from har.dataset.sequences import Sequences
+from har.dataset.windows import test_windows
+from har.params import Windows
+
+_CLIPS_AT_ONCE = 64  # what is in work then fits the cache
+
+
+@torch.inference_mode()
+def log_probabilities(network: nn.Module, clips: Sequences, settings: Windows) -> np.ndarray:
+    """Log-probabilities of preprocessed clips.
+
+    A clip's probabilities are the normalised geometric mean of those of its windows.
+
+    Args:
+        network: takes windows (N, M, T, V, C+1), returns log-probabilities (N, K); it is put into
+            evaluation mode.
+        clips: the clips.
+        settings: how windows are cut.
+
+    Returns:
+        (N, K) float32.
+    """
+    if network.training:  # asked first: telling every layer takes a while for a single clip
+        network.eval()
+    # An ONNX network holds its weights elsewhere.
+    device = next((weight.device for weight in network.parameters()), torch.device("cpu"))
+    if not len(clips):
+        return np.empty((0, len(clips.settings["classes"])), np.float32)
+    frames, offsets, lengths = map(torch.from_numpy, (clips.x, clips.offsets, clips.lengths))
+    found = []
+    for start in range(0, len(clips), _CLIPS_AT_ONCE):
+        some = slice(start, start + _CLIPS_AT_ONCE)
+        windows = test_windows(frames, offsets[some], lengths[some], settings)
+        each = network(windows.flatten(0, 1).to(device)).unflatten(0, windows.shape[:2])
+        found.append(each.mean(1).log_softmax(1))
+    return torch.cat(found).cpu().numpy()
