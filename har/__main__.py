@@ -172,11 +172,17 @@ def inspect(options: argparse.Namespace) -> None:
 
 
 def simulate(options: argparse.Namespace) -> None:
-    """Write the simulated data set as a pickle in the published format."""
+    """Write a simulated data set as a pickle in the published format."""
     from har.clips.annotations import write_pickle
-    from har.clips.simulate import simulate
 
-    clip_set = simulate(options.seed)
+    if options.set == "everyday":
+        from har.clips.simulate.everyday_clips import simulate_everyday
+
+        clip_set = simulate_everyday(options.seed)
+    else:
+        from har.clips.simulate import simulate
+
+        clip_set = simulate(options.seed)
     write_pickle(options.file, clip_set)
     print(f"{len(clip_set.clips)} clips of {len(clip_set.classes)} classes in {options.file}")
 
@@ -470,8 +476,11 @@ def _parser() -> argparse.ArgumentParser:
     added = command("inspect", inspect, "tell what a file holds")
     added.add_argument("file", help="a pickle, own keypoints (.npz, .npy, .json), or a folder")
 
-    added = command("simulate", simulate, "write the simulated data set as a pickle")
+    added = command("simulate", simulate, "write a simulated data set as a pickle")
     added.add_argument("file", metavar="OUT.pkl")
+    added.add_argument(
+        "--set", choices=("grooming", "everyday"), default="grooming", help="default: grooming"
+    )
     added.add_argument("--seed", type=_seed, default=42, help="default: 42")
 
     added = command("export", export, "write a model as ONNX")

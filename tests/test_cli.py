@@ -146,6 +146,13 @@ def test_inspect_and_simulate(work, run, monkeypatch):
     monkeypatch.setattr("har.clips.simulate.simulate", lambda seed: few if seed == 7 else None)
     run("simulate", "made/set.pkl", "--seed", 7)
     assert read_pickle("made/set.pkl").clips[0].id == "clip_1"
+    few = ClipSet([random_clip(2)], ["a"])
+    monkeypatch.setattr(
+        "har.clips.simulate.everyday_clips.simulate_everyday",
+        lambda seed: few if seed == 8 else None,
+    )
+    run("simulate", "made/set.pkl", "--set", "everyday", "--seed", 8)
+    assert read_pickle("made/set.pkl").clips[0].id == "clip_2"
 
 
 def test_own_keypoints_of_every_form_get_the_same_answer(work, run):

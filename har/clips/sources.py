@@ -22,9 +22,9 @@ def load(source: str, seed: int, raw_folder: str | Path, base: str | Path = ".")
     """All clips of a source.
 
     Args:
-        source: `simulated`, a name of the catalogue, or the path of a file or folder that
-            `read` can read.
-        seed: of the simulated set.
+        source: `simulated`, `simulated_everyday`, a name of the catalogue, or the path of a file
+            or folder that `read` can read.
+        seed: of the simulated sets.
         raw_folder: where downloads are kept.
         base: what a relative path is relative to.
 
@@ -35,6 +35,10 @@ def load(source: str, seed: int, raw_folder: str | Path, base: str | Path = ".")
         from har.clips.simulate import simulate  # the other sources do without it
 
         return simulate(seed)
+    if source == "simulated_everyday":
+        from har.clips.simulate.everyday_clips import simulate_everyday
+
+        return simulate_everyday(seed)
     if source in CATALOGUE:
         published = CATALOGUE[source]
         return read_pickle(download(published, raw_folder), published.classes)
@@ -42,7 +46,7 @@ def load(source: str, seed: int, raw_folder: str | Path, base: str | Path = ".")
     if not os.path.exists(path):
         raise UserError(
             f"prepare.source {shown(source)} not found: there is no {path}, and it is none of "
-            f"simulated, {', '.join(CATALOGUE)}"
+            f"simulated, simulated_everyday, {', '.join(CATALOGUE)}"
         )
     return read(path)
 

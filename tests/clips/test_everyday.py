@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
+from har.clips.annotations import read_pickle, write_pickle
 from har.clips.simulate import everyday
 from har.clips.simulate.everyday import ACTIONS, CLASSES
+from har.clips.simulate.everyday_clips import simulate_everyday
 from har.clips.simulate.kinematics import ANKLE, joints, path, sample_bodies, standing
+from har.clips.simulate.programs import sample_programs
 from har.clips.simulate.scene import Scene
 from har.skeleton import LAYOUTS
 
@@ -54,6 +57,39 @@ def test_the_generator_decides_everything(windows):
     assert np.array_equal(again.poses, windows.poses)
     assert np.array_equal(again.labels, windows.labels)
     assert not np.array_equal(other.poses, windows.poses)
+
+
+def test_programs_are_classes_of_their_own():
+    generator = np.random.default_rng(1)
+    few = sample_programs(generator, 5)
+    windows = everyday.draw(60, generator, 16, classes=("walking",), programs=few)
+    assert set(windows.labels) == set(range(6)) and np.isfinite(windows.poses).all()
+    assert len(everyday.draw(8, generator, 16, (), programs=few[np.arange(2)]).labels) == 8
+
+
+def test_the_clip_set_is_a_published_set_of_separate_people(tmp_path):
+    made = simulate_everyday(2, ("walking", "squats"), (1, 17, 24), clips=1, frames=20)
+    assert [clip.id for clip in made.clips[:2]] == ["walking_p01_c01", "walking_p17_c01"]
+    assert {clip.label for clip in made.clips} == {CLASSES.index(c) for c in ("walking", "squats")}
+    for clip in made.clips:
+        persons, frames, joint_count, _ = clip.keypoints.shape
+        assert persons in (1, 2) and 12 <= frames <= 20 and joint_count == 17
+        assert np.isfinite(clip.keypoints).all() and clip.scores.max() <= 1
+        assert clip.scores.any(axis=(1, 2))[0]
+    assert [len(made.subsets[name]) for name in ("train", "val", "test")] == [2, 2, 2]
+    write_pickle(tmp_path / "set.pkl", made)
+    assert read_pickle(tmp_path / "set.pkl").classes == list(CLASSES)
+
+
+def test_a_part_of_the_clip_set_holds_the_clips_of_the_whole():
+    whole = simulate_everyday(7, ("boxing", "typing"), (3, 4), clips=2)
+    part = simulate_everyday(7, ("typing",), (4,), clips=1)
+    same = next(clip for clip in whole.clips if clip.id == part.clips[0].id)
+    assert np.array_equal(same.keypoints, part.clips[0].keypoints)
+    other = simulate_everyday(8, ("typing",), (4,), clips=1).clips[0]
+    assert (
+        other.keypoints.shape != same.keypoints.shape or (other.keypoints != same.keypoints).any()
+    )
 
 
 @pytest.mark.parametrize("name", CLASSES)

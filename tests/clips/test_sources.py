@@ -71,16 +71,19 @@ def test_a_path_is_relative_to_base(tmp_path):
 
 
 def test_an_unknown_source_is_refused_with_those_there_are(tmp_path):
-    with pytest.raises(UserError, match=r"'ufc101'.*simulated, ucf101, hmdb51, ntu60"):
+    with pytest.raises(UserError, match=r"'ufc101'.*, simulated_everyday, ucf101, hmdb51, ntu60"):
         sources.load("ufc101", 0, tmp_path, tmp_path)
     for source in ("x" * 5000, "~nobody/x.pkl", "a\0b"):
         with pytest.raises(UserError, match="not found"):
             sources.load(source, 0, tmp_path, tmp_path)
 
 
-def test_the_simulated_set_comes_from_the_seed(tmp_path, monkeypatch):
+def test_the_simulated_sets_come_from_the_seed(tmp_path, monkeypatch):
     monkeypatch.setattr("har.clips.simulate.simulate", lambda seed: f"simulated with {seed}")
+    name = "har.clips.simulate.everyday_clips.simulate_everyday"
+    monkeypatch.setattr(name, lambda seed: f"everyday with {seed}")
     assert sources.load("simulated", 5, tmp_path) == "simulated with 5"
+    assert sources.load("simulated_everyday", 5, tmp_path) == "everyday with 5"
 
 
 def test_a_catalogue_name_is_fetched_and_has_its_class_names(tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from har.clips.simulate.camera import HEIGHT, WIDTH
 from har.clips.simulate.noise import FPS, bursts, held, wander
 
 # Logit of the score of a joint that is in full view; lower body mostly under tables and clothes.
-_CLEAR = np.array(
+CLEAR = np.array(
     [2.7, 2.8, 2.7, 1.7, 1.7, 1.3, 1.3, 0.9, 0.9, 0.7, 0.7, -0.3, -0.3, -1.0, -1.0, -1.2, -1.2]
 )
 # Median score of a joint that cannot be seen at all, wherever it is put.
@@ -135,7 +135,7 @@ def _clear_logits(
     frame_count = len(projected)
     border = np.minimum(projected, np.array([WIDTH, HEIGHT]) - projected).min(-1)
     outside = 1 / (1 + np.exp((border - 4) / 5))
-    logit = _CLEAR + faults.offsets - faults.covered - 5.0 * outside
+    logit = CLEAR + faults.offsets - faults.covered - 5.0 * outside
     # The far ear and eye of a face in profile; face and wrists of a head seen from behind.
     turn = np.stack([facing, -facing], axis=-1)
     logit[:, 3:5] -= 2.6 * np.clip(turn + 0.1, 0, 1) - 0.4 * np.clip(-turn, 0, 1)

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from har.clips.simulate import exercises, gestures, household, locomotion, programs, sports
-from har.clips.simulate.filming import View, film, observe, wander
-from har.clips.simulate.kinematics import Bodies, Motion, joints, sample_bodies, single, standing
+from har.clips.simulate import exercises, gestures, household, locomotion, sports
+from har.clips.simulate.filming import film, observe, wander
+from har.clips.simulate.kinematics import Bodies, Motion, Z, joints, sample_bodies, single, standing
+from har.clips.simulate.programs import Programs, none
+from har.clips.simulate.programs import perform as perform_programs
 from har.clips.simulate.scene import Scene
 from har.skeleton import LAYOUTS
 
@@ -77,7 +79,7 @@ ACTIONS = {
     "typing": Action(household.typing, (1.0, 8.0)),
     "cleaning": Action(household.cleaning, (1.0, 8.0)),
     "pointing": Action(household.pointing, (0.8, 5.0)),
-    "none": Action(programs.none, (0.8, 8.0)),
+    "none": Action(none, (0.8, 8.0)),
 }
 CLASSES = tuple(ACTIONS)
 
@@ -88,7 +90,7 @@ class Windows:
 
     Attributes:
         poses: (N, M, T, 17, 3) x, y in pixels and score; zeros where a joint is missing.
-        labels: (N,) index into the classes asked for.
+        labels: (N,) index into the classes asked for, then into the programs.
         truth: (N, T, 17, 3) of the first person, before the detector's faults: pixels, and depth
             towards the camera in pixels, from the middle of the trunk.
         view: (N, T) turn of the body from facing the camera to its left, radians.
@@ -108,6 +110,7 @@ def draw(
     frames: int = 64,
     classes: Sequence[str] = CLASSES,
     persons: int = 1,
+    programs: Programs | None = None,
 ) -> Windows:
     """Draw windows of random classes; every one has a body, a style and a camera of its own.
 
@@ -117,12 +120,27 @@ def draw(
         number: of windows, N.
         generator: source of all randomness.
         frames: of each window, T.
-        classes: names out of CLASSES, equally probable.
+        classes: names out of CLASSES, may be none.
         persons: slots, M; other people stand in a few of those after the first.
+        programs: further classes, one for each program. All classes are equally probable.
     """
-    labels = np.sort(generator.integers(len(classes), size=number))
-    bodies, motion, native, wide = perform(generator, labels, frames, classes)
-    view, poses = _seen(generator, bodies, motion, native, wide)
+    count = len(classes) + (0 if programs is None else len(programs))
+    labels = np.sort(generator.integers(count, size=number))
+    span = np.empty(number)
+    for label, name in enumerate(classes):
+        at = labels == label
+        span[at] = _spans(generator, at.sum(), ACTIONS[name].seconds)
+    at = labels >= len(classes)
+    span[at] = _spans(generator, at.sum(), ACTIONS["none"].seconds)
+    grid = np.linspace(0, 1, frames, dtype=np.float32)
+    seconds = single(span)[:, None] * grid
+    bodies = sample_bodies(generator, number)
+    motion = perform(generator, bodies, labels, seconds, classes, programs)
+    rate = generator.choice([15, 24, 25, 30, 50, 60], number, p=[0.1, 0.15, 0.3, 0.3, 0.1, 0.05])
+    native = np.maximum(single(span * rate), 4)
+    points = mirrored(generator, joints(bodies, motion), motion.heading)
+    view = film(generator, points, motion.heading, is_wide(motion))
+    poses = observe(generator, view, native)
     slots = np.zeros((number, persons, frames, 17, 3), np.float32)
     slots[:, 0] = poses
     for slot in range(1, persons):
@@ -142,50 +160,63 @@ def draw(
 
 def perform(
     generator: np.random.Generator,
+    bodies: Bodies,
     labels: np.ndarray,
-    frames: int,
+    seconds: np.ndarray,
     classes: Sequence[str],
-    fps: float | None = None,
-) -> tuple[Bodies, Motion, np.ndarray, np.ndarray]:
-    """Bodies that do the actions of sorted labels (N,), one after the other.
+    programs: Programs | None = None,
+) -> Motion:
+    """Let N bodies do the actions of their labels.
 
     Args:
         generator: source of all randomness.
-        labels: (N,) ascending indices into `classes`.
-        frames: T.
+        bodies: N.
+        labels: (N,) ascending indices into `classes`, then into `programs`.
+        seconds: (N, T) time of each frame, from 0.
         classes: names out of CLASSES.
-        fps: frames a second; without it windows last as long as their class allows.
-
-    Returns:
-        The bodies, the motion, the frames (N,) that a video has in the window, and whether (N,)
-        the camera takes in the whole way.
+        programs: that the labels after the classes stand for.
     """
-    number = len(labels)
-    bodies = sample_bodies(generator, number)
-    motion = standing(number, frames)
-    seconds = np.empty((number, frames), np.float32)
-    grid = np.linspace(0, 1, frames, dtype=np.float32)
+    motion = standing(*seconds.shape)
     for label, name in enumerate(classes):
         part = slice(*np.searchsorted(labels, (label, label + 1)))
-        size = part.stop - part.start
-        if not size:
-            continue
-        action = ACTIONS[name]
-        if fps is None:
-            low, high = np.log(action.seconds)
-            span = np.exp(generator.uniform(low, high, (size, 1))).astype(np.float32)
-        else:
-            span = np.full((size, 1), (frames - 1) / fps, np.float32)
-        seconds[part] = grid * span
-        own = Bodies(*(getattr(bodies, each)[part] for each in Bodies.__dataclass_fields__))
-        action.move(motion[part], Scene(generator, own, seconds[part], span))
-        motion.heading[part] += _direction(generator, size, action.view)
+        if part.start < part.stop:
+            ACTIONS[name].move(motion[part], _scene(generator, bodies, seconds, part))
+            motion.heading[part] += _direction(
+                generator, part.stop - part.start, ACTIONS[name].view
+            )
+    first = int(np.searchsorted(labels, len(classes)))
+    if programs is not None and first < len(labels):
+        part = slice(first, len(labels))
+        chosen = programs[labels[part] - len(classes)]
+        perform_programs(motion[part], _scene(generator, bodies, seconds, part), chosen)
+        motion.heading[part] += _direction(generator, len(chosen), ANY)
     _live(generator, motion, seconds)
-    span = seconds[:, -1]
-    rate = generator.choice([15, 24, 25, 30, 50, 60], number, p=[0.1, 0.15, 0.3, 0.3, 0.1, 0.05])
-    native = np.maximum(span * (fps or rate), 4).astype(np.float32)
-    wide = np.abs(motion.root[..., 2]).max(1) < 3
-    return bodies, motion, native, wide
+    return motion
+
+
+def mirrored(generator: np.random.Generator, points: np.ndarray, heading: np.ndarray) -> np.ndarray:
+    """Make half of the people (N, T, 17, 3) left-handed; their `heading` is mirrored in place."""
+    chosen = np.flatnonzero(generator.random(len(points)) < 0.5)
+    points[chosen] = points[chosen][:, :, _FLIP] * single([-1, 1, 1])
+    heading[chosen] *= -1
+    return points
+
+
+def is_wide(motion: Motion) -> np.ndarray:
+    """Whether (N,) a camera can take in the whole way."""
+    return np.abs(motion.root[..., Z]).max(1) < 3
+
+
+def _scene(
+    generator: np.random.Generator, bodies: Bodies, seconds: np.ndarray, part: slice
+) -> Scene:
+    return Scene(generator, bodies[part], seconds[part], seconds[part, -1:])
+
+
+def _spans(generator: np.random.Generator, number: int, limits: tuple[float, float]) -> np.ndarray:
+    """Seconds (number,) of windows; short ones are as frequent as those twice as long."""
+    low, high = np.log(limits)
+    return np.exp(generator.uniform(low, high, number))
 
 
 def _direction(generator: np.random.Generator, size: int, view: Sequence[float]) -> np.ndarray:
@@ -220,19 +251,3 @@ def _live(generator: np.random.Generator, motion: Motion, seconds: np.ndarray) -
     motion.hands += (0.012 * lively * wander(generator, number, frames, 6, waves)).reshape(
         motion.hands.shape
     )
-
-
-def _seen(
-    generator: np.random.Generator,
-    bodies: Bodies,
-    motion: Motion,
-    native: np.ndarray,
-    wide: np.ndarray,
-) -> tuple[View, np.ndarray]:
-    """What cameras show of moving bodies, and what detectors make of it."""
-    points = joints(bodies, motion)
-    mirrored = np.flatnonzero(generator.random(len(points)) < 0.5)
-    points[mirrored] = points[mirrored][:, :, _FLIP] * single([-1, 1, 1])
-    motion.heading[mirrored] *= -1
-    view = film(generator, points, motion.heading, wide)
-    return view, observe(generator, view, native)

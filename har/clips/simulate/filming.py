@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from har.clips.simulate.kinematics import single
+from har.clips.simulate.kinematics import X, Y, Z, single
 
 _SWAP = {
     "arms": np.array([0, 1, 2, 3, 4, 6, 5, 8, 7, 10, 9, 11, 12, 13, 14, 15, 16]),
     "legs": np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 11, 14, 13, 16, 15]),
 }
 # Logit of the score of a joint in full view: faces and shoulders are found better than ankles.
-_CLEAR = single([2.6, 2.6, 2.6, 2.2, 2.2, 2.3, 2.3, 2, 2, 1.8, 1.8, 1.8, 1.8, 2, 2, 1.8, 1.8])
+CLEAR = single([2.6, 2.6, 2.6, 2.2, 2.2, 2.3, 2.3, 2, 2, 1.8, 1.8, 1.8, 1.8, 2, 2, 1.8, 1.8])
 
 
 @dataclass(frozen=True)
@@ -55,19 +55,8 @@ def film(
     def normal(mean: float, spread: float) -> np.ndarray:
         return generator.normal(mean, spread, (number, 1)).astype(np.float32)
 
-    cosine, sine = np.cos(heading)[..., None], np.sin(heading)[..., None]
-    x, y, z = np.moveaxis(joints, -1, 0)
-    # A body that faces the camera has its left at the picture's right.
-    right, ahead = cosine * x + sine * z, cosine * z - sine * x
-    middle = [part[:, :, 5:].mean(-1).mean(-1) for part in (right, y, ahead)]
-    height = np.maximum(np.ptp(y, axis=(1, 2)), 0.8)[:, None]
-    follow = np.where(wide, 0, np.where(generator.random(number) < 0.5, 1, 0.6))
-    follow = single(follow)[:, None]
-    for part, centre in ((right, middle[0]), (ahead, middle[2])):
-        now = part[:, :, 11:13].mean(-1)
-        part -= (follow * now + (1 - follow) * centre[:, None])[..., None]
-    up = y - middle[1][:, None, None]
-
+    height = np.maximum(np.ptp(joints[..., Y], axis=(1, 2)), 0.8)[:, None]
+    right, up, ahead = np.moveaxis(placed(generator, joints, heading, wide), -1, 0)
     tilt, roll = normal(0.08, 0.12)[..., None], normal(0, 0.04)[..., None]
     up, ahead = np.cos(tilt) * up - np.sin(tilt) * ahead, np.cos(tilt) * ahead + np.sin(tilt) * up
     right, up = np.cos(roll) * right - np.sin(roll) * up, np.cos(roll) * up + np.sin(roll) * right
@@ -79,25 +68,55 @@ def film(
         [image_height * generator.choice([4 / 3, 16 / 9, 0.75], (number, 1)), image_height], axis=1
     ).astype(np.float32)
     share = np.exp(normal(-0.55, 0.35)).clip(0.25, 1.15)  # of the picture's height
-    scale = share * image[:, 1:] / height
+    # Who goes to and fro is in the picture most of the time.
+    way = np.ptp(right[..., 11], axis=1)[:, None] + 0.3
+    scale = np.minimum(share * image[:, 1:] / height, 1.05 * image[:, :1] / way)
     where = image * (0.5 + 0.1 * generator.standard_normal((number, 2)))
     zoom = 1 + normal(0, 0.06)[..., None] * single(np.linspace(-1, 1, joints.shape[1]))[:, None]
     pixels = (
         np.stack([right, -up], axis=-1) * (zoom * scale[..., None] * distance / depth)[..., None]
     )
     pixels += where[:, None, None]
-    face = joints[:, :, 0] - (joints[:, :, 3] + joints[:, :, 4]) / 2
-    aside = np.cos(heading) * face[..., 0] + np.sin(heading) * face[..., 2]
-    ahead = np.cos(heading) * face[..., 2] - np.sin(heading) * face[..., 0]
-    facing = np.stack([aside, ahead], axis=-1)
-    facing /= np.maximum(np.linalg.norm(face, axis=-1, keepdims=True), 1e-6)
     return View(
         pixels=pixels.astype(np.float32),
         depth=(depth - distance).astype(np.float32),
-        facing=facing.astype(np.float32),
+        facing=facing(joints, heading),
         image_size=image,
         scale=scale.astype(np.float32),
     )
+
+
+def placed(
+    generator: np.random.Generator, joints: np.ndarray, heading: np.ndarray, wide: np.ndarray
+) -> np.ndarray:
+    """Turn bodies (N, T, 17, 3) by their heading and move them before a camera.
+
+    Returns:
+        (N, T, 17, 3) metres to the picture's right, up, and towards the camera, from what the
+        camera points at.
+    """
+    number = len(joints)
+    cosine, sine = np.cos(heading)[..., None], np.sin(heading)[..., None]
+    x, y, z = np.moveaxis(joints, -1, 0)
+    # A body that faces the camera has its left at the picture's right.
+    right, ahead = cosine * x + sine * z, cosine * z - sine * x
+    follow = np.where(wide, 0, np.where(generator.random(number) < 0.5, 1, 0.6))
+    follow = single(follow)[:, None]
+    for part in (right, ahead):
+        now = part[:, :, 11:13].mean(-1)
+        middle = part[:, :, 5:].mean((1, 2))[:, None]
+        part -= (follow * now + (1 - follow) * middle)[..., None]
+    up = y - y[:, :, 5:].mean((1, 2))[:, None, None]
+    return np.stack([right, up, ahead], axis=-1)
+
+
+def facing(joints: np.ndarray, heading: np.ndarray) -> np.ndarray:
+    """Sine and cosine (N, T, 2) of the turn of faces to the picture's right; see `View`."""
+    face = joints[:, :, 0] - (joints[:, :, 3] + joints[:, :, 4]) / 2
+    aside = np.cos(heading) * face[..., X] + np.sin(heading) * face[..., Z]
+    ahead = np.cos(heading) * face[..., Z] - np.sin(heading) * face[..., X]
+    length = np.maximum(np.sqrt((face * face).sum(-1)), 1e-6)
+    return np.stack([aside / length, ahead / length], axis=-1)
 
 
 def observe(generator: np.random.Generator, view: View, native: np.ndarray) -> np.ndarray:
@@ -181,7 +200,7 @@ def _scores(generator: np.random.Generator, view: View) -> np.ndarray:
     person = generator.normal(0.3, 0.7, (number, 1, 1)) + 0.4 * generator.normal(
         size=(number, 1, 17)
     )
-    logit = (_CLEAR + person).astype(np.float32) + 0.25 * generator.standard_normal(
+    logit = (CLEAR + person).astype(np.float32) + 0.25 * generator.standard_normal(
         (number, frames, 17), np.float32
     )
     sideways, ahead = view.facing[..., 0], view.facing[..., 1]

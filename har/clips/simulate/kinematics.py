@@ -41,6 +41,10 @@ class Bodies:
     neck: np.ndarray  # from between the shoulders to the middle of the head
     skull: np.ndarray  # factor on the measures of the head
 
+    def __getitem__(self, part: slice) -> "Bodies":
+        """Some of the persons, as views."""
+        return Bodies(*(getattr(self, each.name)[part] for each in fields(self)))
+
     @property
     def arm(self) -> np.ndarray:
         """Length of an arm up to the wrist over an adult's."""
