@@ -1,141 +1,32 @@
-"""Windows and augmentation against plain loops and geometry."""
+"""Augmentation against geometry and by counting."""
 
-import numpy as np
 import pytest
 import torch
 
 from har.dataset import augmentation
-from har.dataset import windows as windows_of
+from har.dataset.windows import test_windows as cut_test_windows
+from har.dataset.windows import training_windows
 from har.models.features import PoseFeatures
-from har.params import Augmentation, Windows
+from har.params import Augmentation
 from har.skeleton import LAYOUTS
+from tests.dataset.test_windows import WINDOWS, clips
 from tests.tiny import FOUR_JOINTS
 
 COCO = LAYOUTS["coco17"]
-WINDOWS = Windows(frames=16, longest=40, shortest_share=0.5, test_longest=20, test_windows=3)
 NOTHING = Augmentation(flip=0, scale=0, rotation=0, noise=0, hide=0, limb=0)
-
-
-def clips(lengths: list[int], persons: int = 2) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Packed random clips with a fifth of the joints missing."""
-    generator = torch.Generator().manual_seed(0)
-    frames = torch.rand(sum(lengths), persons, 17, 3, generator=generator) * 100
-    frames[..., :2] -= 50
-    frames[..., 2] = torch.rand(frames.shape[:-1], generator=generator)
-    frames *= (torch.rand(frames.shape[:-1], generator=generator) > 0.2)[..., None]
-    number = torch.tensor(lengths)
-    return frames, number.cumsum(0) - number, number
 
 
 def changed(**settings: float) -> Augmentation:
     return NOTHING.model_copy(update=settings)
 
 
-def test_interpolation_ignores_unseen_neighbours() -> None:
-    frames, offsets, lengths = clips([7, 1, 9])
-    positions = torch.rand(3, 5, generator=torch.Generator().manual_seed(1)) * 10 - 1
-    found = windows_of.interpolate(frames, offsets, lengths, positions).numpy()
-    for n in range(3):
-        clip = frames[offsets[n] : offsets[n] + lengths[n]].double().numpy()
-        for t in range(5):
-            position = min(max(float(positions[n, t]), 0), len(clip) - 1)
-            low = int(position)
-            high, share = min(low + 1, len(clip) - 1), position - low
-            for m in range(2):
-                for j in range(17):
-                    a, b = clip[low, m, j], clip[high, m, j]
-                    expected = (1 - share) * a + share * b
-                    if a[2] == 0 and share > 0:
-                        expected = b
-                    elif b[2] == 0:
-                        expected = a
-                    np.testing.assert_allclose(found[n, m, t, j], expected, rtol=2e-5, atol=1e-4)
-
-
-def test_interpolation_never_leaves_the_clip() -> None:
-    frames = torch.ones(30, 1, 17, 3)
-    frames[:10], frames[20:] = torch.nan, torch.nan
-    found = windows_of.interpolate(
-        frames, torch.tensor([10]), torch.tensor([10]), torch.tensor([[-3.0, 0.0, 9.0, 12.0]])
-    )
-    assert (found == 1).all()
-
-
-def test_training_windows_cover_the_promised_stretch() -> None:
-    # The x coordinate of every joint is its frame number.
-    frames = torch.arange(100.0)[:, None, None, None].expand(100, 1, 17, 3).clone()
-    frames[..., 2] = 1
-    number = 500
-    offsets, lengths = torch.zeros(number).long(), torch.full((number,), 100)
-    x = windows_of.training_windows(
-        frames, offsets, lengths, WINDOWS, torch.Generator().manual_seed(0)
-    )[:, 0, :, 0, 0]
-    assert x.shape == (number, 16)
-    assert (x.diff(dim=1) >= 0).all()
-    span = x[:, -1] - x[:, 0]
-    # 40 frames at most, half of them at least; the jitter adds a little.
-    assert 18 < span.min() < 22 and 37 < span.max() < 41
-    assert x.min() < 5 and x.max() > 94
-
-
-def test_training_windows_start_anywhere_whatever_their_length() -> None:
-    frames = torch.arange(100.0)[:, None, None, None].expand(100, 1, 17, 3).clone()
-    frames[..., 2] = 1
-    zeros, generator = torch.zeros(1000).long(), torch.Generator().manual_seed(0)
-    x = windows_of.training_windows(frames, zeros, zeros + 100, WINDOWS, generator)[:, 0, :, 0, 0]
-    assert x.min() < 0.1 and x.max() > 98.9
-    span = x[:, -1] - x[:, 0]
-    share = x[:, 0] / (99 - span)  # of the room there is
-    assert abs(torch.corrcoef(torch.stack((span, share)))[0, 1]) < 0.1
-    # Half of a clip of two frames or one is a single frame.
-    x = windows_of.training_windows(frames, zeros, zeros + 2, WINDOWS, generator)[:, 0, :, 0, 0]
-    assert (x[:, -1] - x[:, 0]).min() < 0.1
-
-
-def test_training_windows_jitter_by_a_tenth_of_a_step() -> None:
-    frames = torch.arange(40.0)[:, None, None, None].expand(40, 1, 17, 3).clone()
-    frames[..., 2] = 1
-    zeros, whole = torch.zeros(1000).long(), WINDOWS.model_copy(update={"shortest_share": 1.0})
-    x = windows_of.training_windows(
-        frames, zeros, zeros + 40, whole, torch.Generator().manual_seed(0)
-    )[:, 0, :, 0, 0]
-    jitter = (x - torch.linspace(0, 39, 16))[:, 1:-1] / 39 * 16  # the ends can't leave the clip
-    assert jitter.mean().abs() < 0.01
-    for axis in (0, 1):  # each frame of each clip is drawn by itself
-        assert jitter.std(axis).mean() == pytest.approx(0.1, rel=0.05)
-    assert 400 < (jitter[:, 7].diff() > 0).sum() < 600
-
-
-def test_test_windows_lie_in_the_middle_and_at_both_ends() -> None:
-    frames = torch.arange(81.0)[:, None, None, None].expand(81, 1, 17, 3).clone()
-    frames[..., 2] = 1
-    offsets, lengths = torch.tensor([0, 21]), torch.tensor([21, 60])
-    settings = WINDOWS.model_copy(update={"test_longest": 41})
-    windows = windows_of.test_windows(frames, offsets, lengths, settings)
-    assert windows.shape == (2, 3, 1, 16, 17, 3)
-    x = windows[:, :, 0, :, 0, 0]
-    ends = torch.stack([x[..., 0], x[..., -1]], dim=-1)
-    # A clip of 21 frames is seen whole, one of 60 frames for at most 41 of them.
-    expected = [[(0, 20), (0, 16), (4, 20)], [(30.5, 70.5), (21, 53), (48, 80)]]
-    torch.testing.assert_close(ends, torch.tensor(expected))
-
-
-def test_a_single_test_window_lies_in_the_middle() -> None:
-    frames = torch.arange(50.0)[:, None, None, None].expand(50, 1, 17, 3).clone()
-    frames[..., 2] = 1
-    one = WINDOWS.model_copy(update={"test_windows": 1})
-    windows = windows_of.test_windows(frames, torch.tensor([0]), torch.tensor([50]), one)
-    assert windows.shape[1] == 1
-    assert windows[0, 0, 0, 0, 0, 0] + windows[0, 0, 0, -1, 0, 0] == 49
-
-
 def test_windows_stay_on_the_device_of_their_frames() -> None:
     """The meta device has no numbers, but refuses to be mixed with another, as an accelerator."""
     frames = torch.ones(100, 2, 17, 3, device="meta")
     offsets = torch.zeros(3, dtype=torch.long, device="meta")
-    assert windows_of.test_windows(frames, offsets, offsets + 30, WINDOWS).is_meta
+    assert cut_test_windows(frames, offsets, offsets + 30, WINDOWS).is_meta
     generator = torch.Generator()
-    windows = windows_of.training_windows(frames, offsets, offsets + 30, WINDOWS, generator)
+    windows = training_windows(frames, offsets, offsets + 30, WINDOWS, generator)
     everything = Augmentation(flip=0.5, scale=0.1, rotation=0.1, noise=0.1, hide=0.5, limb=0.5)
     windows = augmentation.augment(windows, COCO, everything, generator)
     posture, motion = PoseFeatures(COCO).to("meta")(windows[:, 0])
@@ -215,11 +106,23 @@ def test_the_generator_decides_everything() -> None:
 
     def once(seed: int) -> torch.Tensor:
         generator = torch.Generator().manual_seed(seed)
-        windows = windows_of.training_windows(frames, offsets, lengths, WINDOWS, generator)
+        windows = training_windows(frames, offsets, lengths, WINDOWS, generator)
         return augmentation.augment(windows, COCO, settings, generator)
 
     assert torch.equal(once(3), once(3))
     assert not torch.equal(once(3), once(4))
+
+
+def test_a_batch_of_windows_is_augmented_and_one_of_whole_clips_is_not() -> None:
+    frames, offsets, lengths = clips([6, 6])
+    for number, same in ((0, True), (8, False)):
+        settings = WINDOWS.model_copy(update={"frames": number})
+        given = frames, offsets, lengths, COCO, settings, changed(flip=1)
+        batch = augmentation.training_batch(*given, torch.Generator().manual_seed(0))
+        drawn = training_windows(*given[:3], settings, torch.Generator().manual_seed(0))
+        torch.testing.assert_close(
+            batch[..., 0], drawn[..., 0] if same else -drawn[..., COCO.flip, 0]
+        )
 
 
 @pytest.mark.parametrize("name", ["coco17", "ntu25"])

@@ -64,6 +64,11 @@ def test_tracks_that_fit_no_slot_are_left_out():
         assert np.array_equal(tracked[slot], expected)
 
 
+def test_of_a_single_frame_the_most_prominent_person_comes_first():
+    small, large = person(200, 100, 1, size=10), person(100, 100, 1, size=30)
+    assert np.array_equal(track_persons(np.stack([small, large])), [large, small])
+
+
 def test_tracking_follows_a_person_through_missed_frames():
     large, small = person(100, 100, 9, size=30), person(200, 100, 9, size=10)
     clip = np.stack([large, small])

@@ -7,7 +7,6 @@ from torch import nn
 
 from har.models import build, fold_batch_norms
 from har.models.keras_lstm import pack_steps, quick_dropout
-from har.models.persons import by_prominence, over_persons
 from har.params import Model, Windows
 from har.skeleton import LAYOUTS, Layout
 
@@ -251,22 +250,6 @@ def test_pack_steps_keeps_the_order() -> None:
     assert number.tolist() == [3, 2]
 
 
-def test_only_present_persons_are_computed() -> None:
-    """The strongest evidence of any person counts; an empty slot is never encoded."""
-    windows = torch.zeros(3, 2, 1, 1, 3)
-    windows[0, :, 0, 0] = torch.tensor([[1.0, -5, 1], [-2, 7, 1]])
-    windows[1, 1, 0, 0] = torch.tensor([-3.0, -4, 1])
-    rows = []
-
-    def encode(people: torch.Tensor) -> torch.Tensor:
-        rows.append(len(people))
-        return people[:, 0, 0, :2]
-
-    best = over_persons(windows, encode)
-    assert rows == [3]
-    assert best.tolist() == [[1, 7], [-3, -4], [0, 0]]
-
-
 @pytest.mark.filterwarnings("ignore")  # torch's exporter warns about itself
 @pytest.mark.parametrize("name", list(ALL))
 def test_exported_graph_gives_the_same_answers(name: str, tmp_path) -> None:
@@ -279,18 +262,6 @@ def test_exported_graph_gives_the_same_answers(name: str, tmp_path) -> None:
     session = onnxruntime.InferenceSession(path)
     found = session.run(None, {session.get_inputs()[0].name: windows.numpy()})[0]
     np.testing.assert_allclose(found, model(windows).detach().numpy(), rtol=1e-3, atol=1e-4)
-
-
-def test_a_person_of_half_the_size_seen_half_of_the_time_counts_a_sixteenth() -> None:
-    still = poses(1, persons=1)[:, :, :1].expand(-1, -1, FRAMES, -1, -1).clone()
-    still[..., -1] = 0.9
-    bystander = torch.cat((still[..., :-1] / 2, still[..., -1:]), -1)
-    bystander[:, :, ::2] = 0
-    chances = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]])
-    windows = torch.cat((still, bystander, torch.zeros_like(still)), 1)
-    found = by_prominence(windows, lambda people: chances[: len(people)].log(), COCO)
-    expected = (16 * chances[:1] + chances[1:]) / 17
-    torch.testing.assert_close(found.exp(), expected)
 
 
 def test_of_nobody_all_classes_are_equal() -> None:
