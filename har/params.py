@@ -105,7 +105,7 @@ class Prepare(Section):
 class Split(Section):
     """Which clips are for training, for choosing, and for the final figures."""
 
-    protocol: Literal["group", "random", "official"]
+    protocol: Literal["group", "leave_one_group_out", "random", "official"]
     val_fraction: Share
     test_fraction: Share
     shuffle: Literal["stratified", "per_class"]
@@ -120,7 +120,7 @@ class Split(Section):
             raise ValueError("val_fraction + test_fraction must lie between 0 and 1")
         if self.folds == 1:
             raise ValueError("folds must be 0 (no cross-validation) or at least 2")
-        if self.folds and self.fold > self.folds:
+        if self.protocol == "group" and self.folds and self.fold > self.folds:
             raise ValueError(f"fold must be 1 to {self.folds} (folds)")
         return self
 

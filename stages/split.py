@@ -30,6 +30,9 @@ def choose_subsets(rows: list[Row], settings: Split) -> tuple[np.ndarray, str]:
         if settings.shuffle == "per_class":
             return splits.random_split_per_class(ids, labels, val, seed), "random, class by class"
         return splits.random_split(labels, val, test, seed), "random, stratified by class"
+    if settings.protocol == "leave_one_group_out":
+        subsets = splits.leave_one_group_out(labels, groups, settings.fold, val, seed, classes)
+        return subsets, f"group {np.unique(groups)[settings.fold - 1]} is the test part"
     if settings.folds:
         subsets = splits.group_folds(
             labels, groups, settings.folds, settings.fold, val, seed, classes

@@ -4,8 +4,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks import bench, peers, robustness, timing
-from benchmarks.experiments import recipe, with_overrides
+from benchmarks import bench, crossval, peers, robustness, timing
+from benchmarks.experiments import Outcome, recipe, with_overrides
 from har.dataset.preprocessing import preprocess
 from har.params import load_params
 from har.skeleton import LAYOUTS
@@ -79,3 +79,28 @@ def test_disturbed_clips_hold_what_their_names_say():
     np.testing.assert_array_equal(
         robustness.every(4)(*clips, rng).keypoints, clips[0].keypoints[:, ::4]
     )
+
+
+def test_each_group_is_left_out_in_one_experiment_per_seed(monkeypatch, capsys):
+    people = ("ann", "bob", "eve")
+
+    def run(experiments, workers=1):
+        outcomes = {}
+        for experiment in experiments:
+            assert "split.protocol=leave_one_group_out" in experiment.overrides
+            settings = dict(line.split("=") for line in experiment.overrides)
+            who = people[int(settings["split.fold"]) - 1]
+            row = {"id": f"{who}1", "class": "sit", "group": who, "baseline": "walk"}
+            row["improved"] = "sit" if who != "eve" else "walk"
+            scores = {"accuracy": float(who != "eve"), "macro_f1": 0.5}
+            outcomes[experiment.name] = Outcome({"baseline": scores, "improved": scores}, [row])
+        return outcomes
+
+    monkeypatch.setattr(crossval, "run", run)
+    monkeypatch.setattr(crossval.dvc.api, "metrics_show", lambda path, rev: {"groups": 3})
+    monkeypatch.setattr("sys.argv", ["crossval", "--leave-one-group-out", "--seeds", "1,2"])
+    crossval.main()
+    title, _, *_, baseline, improved = capsys.readouterr().out.rstrip().splitlines()
+    assert title.startswith("leave-one-group-out, seeds 1,2")
+    assert baseline.split(" | ")[3] == "0.000" and baseline.endswith("| 3 |")
+    assert improved.split(" | ")[3] == "0.667" and "0.667 ± 0.516" in improved

@@ -36,7 +36,7 @@ def test_yaml_is_read_as_dvc_reads_it(tmp_path, text):
         ("  dropout: 0.4", "  dropuot: 0.4", "model.dropuot: unknown key; known are arch"),
         ("  dropout: 0.4", "  dropout: high", "model.dropout.*valid number.*'high'"),
         ("  dropout: 0.4", "  dropout: 1.5", "model.dropout.*less than 1.*1.5"),
-        ("  protocol: group", "  protocol: grup", "split.protocol.*'group', 'random' or 'off"),
+        ("  protocol: group", "  protocol: grup", "split.protocol.*'group', 'leave_one_group"),
         ("threads: 1", "threads: true", "threads.*integer.*True"),
         ("threads: 1\n", "", "threads: this key is missing"),
         ("  test_fraction: 0.15", "  test_fraction: 0.9", "split: val_fraction . test_fraction"),

@@ -9,15 +9,21 @@ acts (KTH). A clip whose group is unknown is a group of its own: pass its id as 
 import math
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
-from scipy.sparse import coo_array
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import coo_array, eye_array, kron
 from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 from har.errors import UserError
 
 TRIES = 300  # random orders of the groups; more brought no closer split of UCF101 or KTH
+_FEW_GROUPS = 10  # up to so many, all deals are compared
+_MOST_NUMBERS = 10**7  # of the table of all deals; beyond it, groups count as many
+_MOST_LEFT_OUT = 100  # groups up to which leaving each out in turn is worth naming
+_MOST_NODES = 2000  # of the search tree of a deal's mending, so that a hopeless case ends
 
 
 def random_split(
@@ -113,26 +119,36 @@ def group_split(
 ) -> np.ndarray:
     """Split clips so that no group is in two subsets and classes keep their shares.
 
-    Groups are dealt out in random order, each to the subset it brings nearest to its wanted
-    number of clips per class; the best of `TRIES` deals is taken. Classes that share no group
-    are dealt separately.
+    A split with every class in each subset is found where one exists. Of these, the one nearest
+    to the wanted shares is taken: the sum over subsets and classes of (clips - wanted)^2 / wanted
+    is least. Where groups are few, all deals are compared. Where they are many, the best of
+    `TRIES` random ones is taken; if it lacks a class somewhere, a few groups are moved. Classes
+    that share no group are dealt separately.
 
     Args:
         labels: (N,) classes.
         groups: (N,) group names; a group may hold clips of several classes.
         val_fraction: wanted share of each class, above 0.
         test_fraction: wanted share of each class; 0 for no test part.
-        seed: of the deal; the same input gives the same split.
+        seed: of the random deals, and of the choice among equally near ones; the same input
+            gives the same split.
         classes: names by label, for error messages.
 
     Raises:
-        UserError: a class has too few groups to be in each subset.
+        UserError: no such split exists; names the classes in the way.
     """
     _check_fractions(val_fraction, test_fraction)
     shares = {"train": 1 - val_fraction - test_fraction, "val": val_fraction}
     if test_fraction > 0:
         shares["test"] = test_fraction
-    return _deal(np.asarray(labels), np.asarray(groups), shares, seed, classes)
+    labels, groups = np.asarray(labels), np.asarray(groups)
+    choice = _deal(labels, groups, list(shares.values()), len(shares), seed)
+    if choice is None:
+        cures = []
+        if test_fraction > 0 and _deal(labels, groups, [0.5, 0.5], 2, seed) is not None:
+            cures = ["set split.test_fraction to 0 and evaluate.subset to val"]
+        raise _refusal(labels, groups, len(shares), _listed(list(shares)), cures, classes)
+    return np.array(list(shares), dtype="<U5")[choice]
 
 
 def group_folds(
@@ -146,7 +162,9 @@ def group_folds(
 ) -> np.ndarray:
     """Split for group-clean cross-validation: fold `fold` is the test part.
 
-    The folds are scikit-learn's `StratifiedGroupKFold`; over all folds each clip is tested once.
+    Over all folds each clip is tested once. The folds are scikit-learn's `StratifiedGroupKFold`
+    where groups are many and it puts every class into each fold; otherwise groups are dealt out
+    as by `group_split`.
 
     Args:
         labels: (N,) classes.
@@ -158,7 +176,8 @@ def group_folds(
         classes: names by label, for error messages.
 
     Raises:
-        UserError: there is no such fold, or a class has too few groups.
+        UserError: there is no such fold, or no folds with every class in each of them, in train
+            and in val.
     """
     labels, groups = np.asarray(labels), np.asarray(groups)
     if folds < 2 or not 1 <= fold <= folds:
@@ -166,17 +185,78 @@ def group_folds(
             f"split.fold is {fold} of {folds}; split.folds must be 2 or more "
             "and split.fold from 1 to split.folds"
         )
-    for label in np.unique(labels):
-        count = len(np.unique(groups[labels == label]))
-        if count < folds:
-            raise UserError(
-                f"split: {_name(label, classes)} has {count} groups, fewer than {folds} folds; "
-                "lower split.folds or leave the class out"
-            )
-    splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
-    rest, _ = list(splitter.split(labels, labels, groups))[fold - 1]
-    subsets = np.full(len(labels), "test", dtype="<U5")
+    subsets = np.where(_folds(labels, groups, folds, seed, classes) == fold - 1, "test", "train")
+    rest = np.flatnonzero(subsets == "train")
     subsets[rest] = group_split(labels[rest], groups[rest], val_fraction, 0.0, seed, classes)
+    return subsets
+
+
+def _folds(
+    labels: np.ndarray, groups: np.ndarray, folds: int, seed: int, classes: Sequence[str]
+) -> np.ndarray:
+    """Returns the fold (N,) of each clip, counted from 0."""
+    scarcest = min(len(np.unique(groups[labels == label])) for label in np.unique(labels))
+    if folds > 2 and scarcest >= folds and len(np.unique(groups)) > _FEW_GROUPS:
+        splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
+        fold_of = np.zeros(len(labels), dtype=int)
+        for number, (_, members) in enumerate(splitter.split(labels, labels, groups)):
+            fold_of[members] = number
+        if all(len(np.unique(fold_of[labels == label])) == folds for label in np.unique(labels)):
+            return fold_of
+    # One of two folds still has to be parted into train and val: deal out halves of folds.
+    parts = 4 if folds == 2 else folds
+    choice = _deal(labels, groups, [1 / parts] * parts, parts, seed)
+    if choice is None:
+        where = "2 folds, each with train and val," if folds == 2 else f"{folds} folds"
+        raise _refusal(labels, groups, parts, where, ["lower split.folds"], classes)
+    return choice % folds
+
+
+def leave_one_group_out(
+    labels: Sequence[int] | np.ndarray,
+    groups: Sequence[str] | np.ndarray,
+    fold: int,
+    val_fraction: float,
+    seed: int,
+    classes: Sequence[str] = (),
+) -> np.ndarray:
+    """Split for cross-validation where groups are very few: one group is the test part.
+
+    Train holds every class. Val is carved out of the other groups, with as many classes as they
+    allow; test holds what its group has.
+
+    Args:
+        labels: (N,) classes.
+        groups: (N,) group names.
+        fold: which group is the test part, from 1, in order of their names.
+        val_fraction: wanted share of each class of the other groups.
+        seed: of val.
+        classes: names by label, for error messages.
+
+    Raises:
+        UserError: there is no such fold, or nothing is left for train or val.
+    """
+    _check_fractions(val_fraction, 0.0)
+    labels, groups = np.asarray(labels), np.asarray(groups)
+    names = np.unique(groups)
+    if not 1 <= fold <= len(names):
+        raise UserError(f"split.fold is {fold}, but there are {len(names)} groups to leave out")
+    for label in np.unique(labels):
+        holders = np.unique(groups[labels == label])
+        if len(holders) == 1:
+            raise UserError(
+                f"split: only group {holders[0]} has {_name(label, classes)}, so nothing teaches "
+                "it when that group is left out; add a group with it or leave the class out"
+            )
+    subsets = np.where(groups == names[fold - 1], "test", "train")
+    rest = np.flatnonzero(subsets == "train")
+    choice = _deal(labels[rest], groups[rest], [1 - val_fraction, val_fraction], 1, seed)
+    if choice is None or not choice.any():
+        raise UserError(
+            f"split: with group {names[fold - 1]} left out, train needs all the others to have "
+            "every class, and none is left for val; add a group"
+        )
+    subsets[rest[choice == 1]] = "val"
     return subsets
 
 
@@ -312,72 +392,197 @@ def audit(
 
 
 def _deal(
-    labels: np.ndarray,
-    groups: np.ndarray,
-    shares: Mapping[str, float],
-    seed: int,
-    classes: Sequence[str],
-) -> np.ndarray:
-    """Deal groups out to subsets with the given shares; see `group_split`."""
-    known, class_index = np.unique(labels, return_inverse=True)
-    names, group_index = np.unique(groups, return_inverse=True)
-    # Clips by group and class; sparse, since most groups show one class of perhaps hundreds.
-    ones = np.ones(len(labels))
-    table = coo_array((ones, (group_index, class_index)), shape=(len(names), len(known))).tocsr()
-    row, column = table.nonzero()
-    for label, count in zip(known, np.bincount(column), strict=True):
-        if count < len(shares):
-            raise UserError(
-                f"split: {_name(label, classes)} has {count} "
-                f"group{'' if count == 1 else 's'}, too few to be in {', '.join(shares)} without "
-                "a leak; take more clips, leave the class out or set split.protocol to random"
-            )
+    labels: np.ndarray, groups: np.ndarray, shares: Sequence[float], complete: int, seed: int
+) -> np.ndarray | None:
+    """Deal groups out to subsets with the given shares; see `group_split`.
 
+    The first `complete` subsets must hold every class, the others as many as possible.
+
+    Returns the subset (N,) of each clip, counted from 0, or None where there is no such deal.
+    """
+    table, group_index = _count(labels, groups)
+    row, column = table.nonzero()
     # Classes without a common group don't constrain each other.
-    size = len(names) + len(known)
-    edges = coo_array((np.ones(len(row)), (row, column + len(names))), shape=(size, size))
+    count_groups, count_classes = table.shape
+    size = count_groups + count_classes
+    edges = coo_array((np.ones(len(row)), (row, column + count_groups)), shape=(size, size))
     count, component = connected_components(edges, directed=False)
     generator = np.random.default_rng(seed)
-    choice = np.zeros(len(names), dtype=int)
+    choice = np.zeros(count_groups, dtype=int)
     for number in range(count):
-        rows = np.flatnonzero(component[: len(names)] == number)
-        columns = np.flatnonzero(component[len(names) :] == number)
+        rows = np.flatnonzero(component[:count_groups] == number)
+        columns = np.flatnonzero(component[count_groups:] == number)
         part = table[rows][:, columns].toarray()
-        choice[rows], counts = _best_deal(part, np.array(list(shares.values())), generator)
-        empty = np.argwhere(counts == 0)
-        if len(empty):
-            subset, label = list(shares)[empty[0, 0]], known[columns[empty[0, 1]]]
-            raise UserError(
-                f"split: found no group-clean split with {_name(label, classes)} in {subset}; "
-                "take more clips, leave the class out or set split.protocol to random"
-            )
-    return np.array(list(shares), dtype="<U5")[choice[group_index]]
+        best = _best_deal(part, np.array(shares), complete, generator)
+        if best is None:
+            return None
+        choice[rows] = best
+    return choice[group_index]
+
+
+def _count(labels: np.ndarray, groups: np.ndarray) -> tuple[Any, np.ndarray]:
+    """Returns the clips (G, K) by group and class, and the group's row (N,) of each clip."""
+    known, class_index = np.unique(labels, return_inverse=True)
+    names, group_index = np.unique(groups, return_inverse=True)
+    # Sparse, since most groups show one class of perhaps hundreds.
+    ones = np.ones(len(labels))
+    table = coo_array((ones, (group_index, class_index)), shape=(len(names), len(known)))
+    return table.tocsr(), group_index
 
 
 def _best_deal(
-    table: np.ndarray, shares: np.ndarray, generator: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+    table: np.ndarray, shares: np.ndarray, complete: int, generator: np.random.Generator
+) -> np.ndarray | None:
     """Deal (G, K) clips by group and class out to S shares.
 
-    Returns the subset (G,) of each group and the clips (S, K) by subset and class. All tries run
-    side by side: each step adds one group per try to the subset where the sum over classes of
-    (clips - wanted)^2 / wanted grows least.
+    Returns the subset (G,) of each group, or None where a class can't be in all complete subsets.
     """
     wanted = shares[:, None] * table.sum(axis=0)  # (S, K)
+    few = (
+        len(table) <= _FEW_GROUPS
+        and len(shares) ** len(table) * max(len(table), wanted.size) <= _MOST_NUMBERS
+    )
+    if few:
+        choices = np.indices((len(shares),) * len(table), dtype=np.int8).reshape(len(table), -1).T
+        choices = choices[:, generator.permutation(len(table))]
+    else:
+        choices = _random_deals(table, wanted, generator)
+    counts = np.stack([(choices == subset) @ table for subset in range(len(shares))], axis=1)
+    deviation = ((counts - wanted) ** 2 / wanted).sum(axis=(1, 2))
+    if few:
+        deviation = deviation.round(9)  # equally near deals differ by rounding errors only
+    missing = (counts == 0).sum(axis=2)  # classes by deal and subset
+    missing_where_needed = missing[:, :complete].sum(axis=1)
+    best = np.lexsort((deviation, missing.sum(axis=1), missing_where_needed))[0]
+    if missing_where_needed[best] and not few:
+        return _mend(choices[best], table, len(shares), complete)
+    return None if missing_where_needed[best] else choices[best]
+
+
+def _random_deals(
+    table: np.ndarray, wanted: np.ndarray, generator: np.random.Generator
+) -> np.ndarray:
+    """Deal (G, K) clips by group and class out in `TRIES` random orders.
+
+    All tries run side by side: each step adds one group per try to the subset where the sum over
+    classes of (clips - wanted)^2 / wanted grows least.
+
+    Returns the subset (TRIES, G) of each group; `wanted` are the clips (S, K) by subset and class.
+    """
     tries = np.arange(TRIES)
     orders = generator.permuted(np.tile(np.arange(len(table)), (TRIES, 1)), axis=1)
     counts = np.zeros((TRIES, *wanted.shape))
-    choice = np.zeros(orders.shape, dtype=int)
+    choices = np.zeros(orders.shape, dtype=int)
     for group in orders.T:
         added = table[group][:, None]  # (tries, 1, K)
         cost = (added * (added + 2 * (counts - wanted)) / wanted).sum(axis=2)
         best = cost.argmin(axis=1)
-        choice[tries, group] = best
+        choices[tries, group] = best
         counts[tries, best] += table[group]
-    deviation = ((counts - wanted) ** 2 / wanted).sum(axis=(1, 2))
-    deviation[(counts == 0).any(axis=(1, 2))] += table.sum() ** 2  # a class missing is worst
-    winner = deviation.argmin()
-    return choice[winner], counts[winner]
+    return choices
+
+
+def _mend(choice: np.ndarray, table: np.ndarray, subsets: int, complete: int) -> np.ndarray | None:
+    """Move about as few clips as it takes for the complete subsets of a deal to hold every class.
+
+    An integer program with one variable per group and subset, 1 where the group is in it.
+
+    Args:
+        choice: (G,) subset of each group.
+        table: (G, K) clips by group and class.
+        subsets: number of subsets.
+        complete: how many of them, from the first on, must hold every class.
+
+    Returns:
+        (G,) subset of each group, or None where no such deal was found.
+    """
+    moved = choice[:, None] != np.arange(subsets)
+    in_one = kron(eye_array(len(table)), np.ones((1, subsets)))
+    holders = kron(table.T > 0, np.eye(complete, subsets))
+    found = milp(
+        (table.sum(axis=1)[:, None] * moved).ravel(),
+        integrality=np.ones(moved.size),
+        bounds=Bounds(0, 1),
+        constraints=[LinearConstraint(in_one, 1, 1), LinearConstraint(holders, lb=1)],
+        options={"node_limit": _MOST_NODES, "mip_rel_gap": 0.2},
+    )
+    return None if found.x is None else found.x.reshape(moved.shape).argmax(axis=1)
+
+
+def _refusal(
+    labels: np.ndarray,
+    groups: np.ndarray,
+    needed: int,
+    where: str,
+    cures: list[str],
+    classes: Sequence[str],
+) -> UserError:
+    """The error that says which classes stand in the way of a deal, and what would help.
+
+    Args:
+        labels: (N,) classes.
+        groups: (N,) group names.
+        needed: number of subsets that have to hold every class.
+        where: what these are called.
+        cures: what else would help.
+        classes: names by label.
+    """
+    known = np.unique(labels)
+    table = _count(labels, groups)[0]
+    holders = np.bincount(table.nonzero()[1])
+    scarcest = holders.argmin()
+    have = int(holders[scarcest])
+    if have < needed:
+        reason = (
+            f"{_name(known[scarcest], classes)} has {have} group{'' if have == 1 else 's'}, "
+            f"but {where} need {needed} with it"
+        )
+        cures = [f"add {needed - have} more", "leave the class out", *cures]
+    else:
+        columns = _in_the_way(table.toarray(), needed)
+        names = _listed([_name(known[column], classes) for column in columns])
+        reason = f"no deal of whole groups puts {names} into each of {where}"
+        cures = ["add groups with all of them", "leave one of them out", *cures]
+    if table.shape[0] <= _MOST_LEFT_OUT and _each_can_be_left_out(table.toarray() > 0):
+        cures = [*cures, "set split.protocol to leave_one_group_out"]
+    return UserError(f"split: {reason}; {', '.join(cures[:-1])}, or {cures[-1]}")
+
+
+def _in_the_way(table: np.ndarray, subsets: int) -> list[int]:
+    """Returns classes that can't all be in each subset, but could if any of them were left out.
+
+    `table` holds the clips (G, K) by group and class.
+    """
+
+    def impossible(columns: list[int]) -> bool:
+        return _mend(np.zeros(len(table)), table[:, columns], subsets, subsets) is None
+
+    columns: list[int] = []
+    for column in np.argsort((table > 0).sum(axis=0)):  # the scarcest first
+        columns.append(column)
+        if impossible(columns):
+            break
+    for column in columns[:]:
+        others = [other for other in columns if other != column]
+        if impossible(others):
+            columns = others
+    return columns
+
+
+def _each_can_be_left_out(has: np.ndarray) -> bool:
+    """Whether, whichever group is left out, train can hold every class and val a group.
+
+    `has` (G, K) says which group has which class.
+    """
+    for held_out in range(len(has)):
+        rest = np.delete(has, held_out, axis=0)
+        if not (rest.sum(axis=0) - rest > 0).all(axis=1).any():
+            return False
+    return True
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
 
 
 def _check_fractions(val_fraction: float, test_fraction: float) -> None:

@@ -1,6 +1,7 @@
 """Splits: the references' exactly, group-clean ones without a leak, official ones by the book."""
 
 import csv
+import itertools
 import re
 from collections import Counter
 
@@ -152,8 +153,15 @@ def test_group_split_keeps_groups_together(spanning):
     for part, share in (("train", 0.6), ("val", 0.2), ("test", 0.2)):
         shares = np.array(per_class(labels, subsets, part)) / np.bincount(labels)
         assert np.all(np.abs(shares - share) < (0.15 if spanning else 0.05))
-    np.testing.assert_array_equal(subsets, splits.group_split(labels, groups, 0.2, 0.2, seed=1))
-    assert np.any(subsets != splits.group_split(labels, groups, 0.2, 0.2, seed=2))
+
+
+def test_the_seed_decides_among_many_and_among_equally_near_splits():
+    performers = [f"p{number // 4}" for number in range(24)]
+    for labels, groups in (made_up(spanning=False), ([0, 1] * 12, performers)):
+        first = splits.group_split(labels, groups, 0.2, 0.2, seed=1)
+        np.testing.assert_array_equal(first, splits.group_split(labels, groups, 0.2, 0.2, seed=1))
+        others = [splits.group_split(labels, groups, 0.2, 0.2, seed=seed) for seed in range(2, 6)]
+        assert any(np.any(first != other) for other in others)
 
 
 def test_group_split_does_not_depend_on_the_labels_values():
@@ -173,16 +181,148 @@ def test_a_class_in_every_subset_goes_before_closeness_to_the_shares():
     assert min(min(per_class(labels, subsets, part)) for part in ("train", "val", "test")) > 0
 
 
-def test_a_class_with_too_few_groups_is_named():
+def clips_by_group_and_class(table):
+    """Labels and groups of the clips that a table counts by group (row) and class (column)."""
+    rows = [(k, f"g{g}") for (g, k), clips in np.ndenumerate(table) for _ in range(clips)]
+    return np.array([k for k, _ in rows]), np.array([group for _, group in rows])
+
+
+def small_table(generator):
+    """Clips by group and class of up to 6 groups, some of which lack some classes."""
+    shape = generator.integers((2, 1), (7, 4))
+    table = generator.integers(1, 6, shape) * (generator.random(shape) < generator.choice([0.5, 1]))
+    table[0, 0] = 1
+    return table[table.any(axis=1)][:, table.any(axis=0)]
+
+
+def all_deals(table, subsets):
+    """Clips by subset and class of every deal, by plain loops."""
+    for choice in itertools.product(range(subsets), repeat=len(table)):
+        counts = np.zeros((subsets, table.shape[1]))
+        for group, subset in enumerate(choice):
+            counts[subset] += table[group]
+        yield counts
+
+
+@pytest.mark.parametrize("shares", [(0.7, 0.15, 0.15), (0.5, 0.3, 0.2), (0.8, 0.2)])
+def test_the_nearest_split_is_found_where_one_exists(shares):
+    generator = np.random.default_rng(len(shares))
+    found = 0
+    for seed in range(60):
+        table = small_table(generator)
+        labels, groups = clips_by_group_and_class(table)
+        wanted = np.array(shares)[:, None] * table.sum(axis=0)
+        deviations = [
+            ((counts - wanted) ** 2 / wanted).sum()
+            for counts in all_deals(table, len(shares))
+            if np.all(counts > 0)
+        ]
+        fractions = (shares[1], shares[2] if len(shares) == 3 else 0.0)
+        if not deviations:
+            with pytest.raises(UserError, match="class"):
+                splits.group_split(labels, groups, *fractions, seed)
+            continue
+        subsets = splits.group_split(labels, groups, *fractions, seed)
+        names = ("train", "val", "test")[: len(shares)]
+        counts = np.array([np.bincount(labels[subsets == name]) for name in names])
+        assert ((counts - wanted) ** 2 / wanted).sum() == pytest.approx(min(deviations))
+        assert all(len(set(subsets[groups == group])) == 1 for group in groups)
+        found += 1
+    assert found > 20
+
+
+def test_folds_with_every_class_are_found_where_they_exist():
+    generator = np.random.default_rng(4)
+    found = 0
+    for seed in range(60):
+        folds = 2 + seed % 2
+        table = small_table(generator)
+        labels, groups = clips_by_group_and_class(table)
+        # Each of two folds must itself be parted into train and val.
+        exist = any(np.all(counts > 0) for counts in all_deals(table, 4 if folds == 2 else folds))
+        if not exist:
+            with pytest.raises(UserError, match=r"class.*folds"):
+                splits.group_folds(labels, groups, folds, 1, 0.2, seed)
+            continue
+        every = [splits.group_folds(labels, groups, folds, k + 1, 0.2, seed) for k in range(folds)]
+        np.testing.assert_array_equal(sum((subsets == "test") * 1 for subsets in every), 1)
+        for subsets in every:
+            for part in ("train", "val", "test"):
+                assert min(per_class(labels, subsets, part)) > 0
+        found += 1
+    assert found > 10
+
+
+def test_many_groups_are_dealt_so_that_rare_classes_are_everywhere():
+    # A class of three groups, which random deals of 40 mostly leave out of val or test, and a
+    # second one that shares two of these groups.
+    table = np.ones((40, 3), dtype=int) * [9, 0, 0]
+    table[:3, 1] = table[1:4, 2] = 1
+    labels, groups = clips_by_group_and_class(table)
+    for seed in range(5):
+        subsets = splits.group_split(labels, groups, 0.02, 0.02, seed)
+        for part, share in (("train", 0.96), ("val", 0.02), ("test", 0.02)):
+            counts = per_class(labels, subsets, part)
+            assert min(counts) > 0 and abs(counts[0] - share * 360) < 60
+
+
+def test_three_people_who_each_do_everything_are_one_for_each_subset():
+    labels, groups = [0, 1, 2] * 24, ["ann"] * 24 + ["bob"] * 24 + ["eve"] * 24
+    subsets = splits.group_split(labels, groups, 0.15, 0.15, seed=42)
+    assert Counter(subsets) == {"train": 24, "val": 24, "test": 24}
+    tested = [splits.group_folds(labels, groups, 3, fold, 0.15, seed=42) for fold in (1, 2, 3)]
+    assert [Counter(subsets)["test"] for subsets in tested] == [24] * 3
+
+
+def test_the_class_in_the_way_is_named_with_what_helps():
     labels, groups = np.array([0, 0, 0, 1, 1, 1]), list("abccdd")
-    with pytest.raises(UserError, match=r"class run has 2 groups.*train, val, test.*protocol"):
+    with pytest.raises(UserError) as error:
         splits.group_split(labels, groups, 0.2, 0.2, seed=0, classes=["walk", "run"])
-    with pytest.raises(UserError, match="class 1 has 2 groups, fewer than 3 folds"):
+    assert str(error.value) == (
+        "split: class run has 2 groups, but train, val and test need 3 with it; add 1 more, leave "
+        "the class out, set split.test_fraction to 0 and evaluate.subset to val, "
+        "or set split.protocol to leave_one_group_out"
+    )
+    assert set(splits.group_split(labels, groups, 0.2, 0.0, seed=0)) == {"train", "val"}
+    assert set(splits.leave_one_group_out(labels, groups, 4, 0.2, seed=0)) >= {"train", "val"}
+    with pytest.raises(UserError, match=r"class 1 has 2 groups, but 3 folds need 3.*lower split"):
         splits.group_folds(labels, groups, 3, 1, 0.2, seed=0)
-    # Three groups for each class, but they cannot be dealt: both classes need all three subsets.
-    labels, groups = np.array([0, 0, 0, 1, 1, 1, 2, 2, 2]), list("abcabdcda")
-    with pytest.raises(UserError, match=r"no group-clean split with class \d in"):
+    with pytest.raises(UserError, match=r"class 1 has 1 group, but train and val need 2 with it"):
+        splits.group_split([0, 0, 1, 1], list("abcc"), 0.2, 0.0, seed=0)
+
+
+def test_classes_in_each_others_way_are_named():
+    # Three groups for each of classes 1 to 3, but they cannot be dealt; class 0 is in all groups.
+    table = np.array([[1, 1, 0, 1], [1, 1, 1, 0], [1, 1, 0, 1], [1, 0, 1, 1], [1, 0, 1, 0]])
+    assert not any(np.all(counts > 0) for counts in all_deals(table, 3))
+    labels, groups = clips_by_group_and_class(table)
+    with pytest.raises(UserError, match=r"puts class 1, class 2 and class 3 into each of train, v"):
         splits.group_split(labels, groups, 0.2, 0.2, seed=0)
+    for left_out in (1, 2, 3):
+        kept = labels != left_out
+        splits.group_split(labels[kept], groups[kept], 0.2, 0.2, seed=0)
+
+
+def test_each_group_is_left_out_once_and_train_has_every_class():
+    # No group-clean split into three has every class: class 2 has two groups, and eve lacks it.
+    table = np.array([[4, 4, 3], [5, 2, 6], [4, 0, 0], [2, 3, 0]])
+    labels, groups = clips_by_group_and_class(table)
+    for fold in range(1, 5):
+        subsets = splits.leave_one_group_out(labels, groups, fold, 0.2, seed=0)
+        np.testing.assert_array_equal(subsets == "test", groups == f"g{fold - 1}")
+        assert set(labels[subsets == "train"]) == {0, 1, 2}
+        assert leaking(np.zeros_like(labels), groups, subsets, "test") == 0
+        assert leaking(np.zeros_like(labels), groups, subsets, "val") == 0
+        # Val has class 2 where one of its groups can be spared.
+        assert (2 in labels[subsets == "val"]) == (fold > 2)
+    with pytest.raises(UserError, match=r"split\.fold is 5, but there are 4 groups"):
+        splits.leave_one_group_out(labels, groups, 5, 0.2, seed=0)
+    with pytest.raises(UserError, match=r"only group g1 has class jump, so nothing teaches it"):
+        splits.leave_one_group_out(
+            [0, 0, 0, 1], ["g0", "g1", "g2", "g1"], 1, 0.2, seed=0, classes=["sit", "jump"]
+        )
+    with pytest.raises(UserError, match="with group g0 left out, train needs all the others"):
+        splits.leave_one_group_out([0, 0, 1, 1], ["g0", "g1", "g0", "g1"], 1, 0.2, seed=0)
 
 
 def test_random_split_needs_clips_and_sane_fractions():

@@ -175,6 +175,14 @@ def test_no_group_is_on_both_sides_of_a_group_split(project):
     assert {"train", "val", "test"} == set(subset_of.values())
 
 
+def test_one_group_is_left_out(project):
+    project.stage("prepare")
+    project.set({"split": {"protocol": "leave_one_group_out", "fold": 9}})
+    assert "group BlowDryHair_g01 is the test part\n" in project.stage("split")
+    report = read(project.folder / "metrics/split.json")
+    assert (report["test"]["clips"], report["test"]["leaking"], report["groups"]) == (2, 0, 24)
+
+
 def test_a_folder_of_one_clip_pickles_is_a_source(project):
     folder = project.folder / "clips"
     generator = np.random.default_rng(0)
