@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from har.errors import UserError, user_errors_end_the_program
 
 if TYPE_CHECKING:
-    from har.clips import ClipSet
+    from har.clips import Clip, ClipSet
     from har.recognition.recognizer import Recognizer
 
 _MODEL = "models/improved.safetensors"
@@ -98,13 +98,21 @@ def show(options: argparse.Namespace) -> None:
     from har.figures.skeletons import clip_picture, moving_clip
     from har.figures.style import png
     from har.recognition import answers
+    from har.video.decoding import is_video
 
-    if not options.output and not options.gif:
-        raise UserError("name a picture with -o strip.png, or a moving one with --gif clip.gif")
-    for path, suffix in ((options.output, ".png"), (options.gif, ".gif")):
+    if not (options.output or options.gif or options.overlay):
+        raise UserError(
+            "name a picture with -o strip.png, a moving one with --gif clip.gif, or, of a video, "
+            "--overlay out.mp4"
+        )
+    for path, suffix in (
+        (options.output, ".png"), (options.gif, ".gif"), (options.overlay, ".mp4")
+    ):  # fmt: skip
         if path:
             _check_suffix(path, suffix)
-    recognizer = _load_model(options.model) if options.predict else None
+    if options.overlay and not is_video(options.file):
+        raise UserError(f"--overlay draws onto a video, which {options.file} is not")
+    recognizer = _load_model(options.model) if options.predict or options.overlay else None
     clip_set = _read(options, recognizer)
     clips = _chosen(options, clip_set)
     clip = clips[int(np.random.default_rng(options.seed).integers(len(clips)))]
@@ -125,6 +133,8 @@ def show(options: argparse.Namespace) -> None:
         guess = f"{top[0][0]} {100 * top[0][1]:.1f} %" if top else ""
         moving = moving_clip(clip.id, guess, poses, layout, _rate(options, [clip]))
         _write(options.gif, moving)
+    if options.overlay and recognizer:
+        _write_overlay(options, recognizer, clip)
     print(f"{clip.id}: {', '.join(about)}")
 
 
@@ -278,6 +288,38 @@ def _extracted(options: argparse.Namespace) -> "ClipSet":
     return extract(
         options.file, estimate, track_persons, options.persons, options.min_size, progress=True
     )
+
+
+def _write_overlay(options: argparse.Namespace, recognizer: "Recognizer", clip: "Clip") -> None:
+    """Draw a video's clip, and what the model says in each window of it, onto the frames."""
+    import numpy as np
+    from tqdm import tqdm
+
+    from har.figures.overlay import Overlay
+    from har.recognition.timeline import frames_of, windows
+    from har.video.decoding import open_video
+    from har.video.encoding import write_video
+
+    frames, fps = clip.keypoints.shape[1], _rate(options, [clip])
+    longest = recognizer.checkpoint.model.windows.test_longest
+    window = frames_of(options.window, fps) if options.window else min(longest, frames)
+    found = list(windows(recognizer, clip, window, max(window // 6, 1)))
+    nobody = np.full(len(recognizer.classes), np.nan)
+    rows = [nobody if w.probabilities is None else w.probabilities for w in found]
+    spans = [(w.start, w.end) for w in found]
+    with open_video(options.file) as video, write_video(options.overlay, fps) as add:
+        poses = np.concatenate(
+            [clip.keypoints * video.scale, clip.scores[..., None]], axis=-1, dtype=np.float32
+        )
+        overlay = None
+        pictures = tqdm(video.frames, total=frames, unit="frame", desc="drawing", disable=None)
+        # A stream may have gone on since its skeletons were extracted.
+        for number, picture in zip(range(frames), pictures, strict=False):
+            overlay = overlay or Overlay(
+                picture.shape[:2], recognizer.checkpoint.layout, recognizer.classes, spans,
+                np.array(rows), frames,
+            )  # fmt: skip
+            add(overlay.draw(picture, poses[:, number], number))
 
 
 def _say(text: str) -> None:
@@ -455,6 +497,10 @@ def _parser() -> argparse.ArgumentParser:
     model(added)
     added.add_argument("-o", dest="output", metavar="PNG", help="first, middle and last frame")
     added.add_argument("--gif", metavar="GIF", help="the moving clip")
+    added.add_argument(
+        "--overlay", metavar="MP4", help="a video's frames with skeletons, running top 3, timeline"
+    )
+    added.add_argument("--window", help="of the overlay's answers: 3s, or 75 frames")
     added.add_argument("--predict", action="store_true", help="write the top 3 classes beside it")
     added.add_argument("--seed", type=_seed, default=0, help="of the choice where no clip is named")
 

@@ -7,6 +7,7 @@ import pytest
 
 from har.__main__ import main
 from har.models.checkpoint import save_checkpoint
+from har.video.decoding import open_video
 from tests.tiny import tiny
 from tests.video.make_videos import write_video
 from tests.video.stand_ins import frame_with_spots, save_movenet
@@ -57,3 +58,21 @@ def test_nobody_in_a_video_is_told(work, capsys):
     run("predict", "empty.mp4")
     said = capsys.readouterr()
     assert "note: empty.mp4: nobody was seen" in said.err
+
+
+def test_an_overlay_is_a_video_as_long_as_the_first(work):
+    run("show", "clip.mp4", "--overlay", "out.mp4", "--window", "1s")
+    with open_video("out.mp4") as drawn, open_video("clip.mp4") as given:
+        assert drawn.fps == given.fps == 20
+        frames, old = list(drawn.frames), list(given.frames)
+    assert len(frames) == len(old) and frames[0].shape[0] > 96
+    # The spot is still there, with joints on it.
+    assert np.abs(frames[40][:96, :128].astype(int) - old[40]).mean() < 10
+    assert not list(work.glob("*.part"))
+
+
+def test_an_overlay_needs_a_video(work, capsys):
+    np.save("clip.npy", np.ones((4, 17, 2)))
+    with pytest.raises(SystemExit):
+        run("show", "clip.npy", "--overlay", "out.mp4")
+    assert "which clip.npy is not" in capsys.readouterr().err
