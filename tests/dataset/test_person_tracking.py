@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
+from har.dataset import person_tracking
 from har.dataset.person_tracking import _assign_tracks, _body_sizes, track_persons
 
 
@@ -111,15 +112,19 @@ def crowd(seed):
     return clip
 
 
-def followed_frame_by_frame(poses):
-    """Track numbers (M, T): the Hungarian method in every frame, joint by joint."""
-    sightings, numbers = [], np.full(poses.shape[:2], -1)
+def followed_frame_by_frame(poses, most):
+    """Track numbers (M, T): the Hungarian method in every frame, joint by joint.
+
+    At most `most` detections are followed, and as many tracks remembered.
+    """
+    sightings, numbers, begun = {}, np.full(poses.shape[:2], -1), 0
     for frame in range(poses.shape[1]):
-        slots = [slot for slot in range(len(poses)) if poses[slot, frame, :, 2].any()]
-        cost = np.full((len(slots), len(sightings)), 1e6)
+        slots = [slot for slot in range(len(poses)) if poses[slot, frame, :, 2].any()][:most]
+        known = list(sightings)
+        cost = np.full((len(slots), len(known)), 1e6)
         for row, slot in enumerate(slots):
-            for column, then in enumerate(sightings):
-                now = poses[slot, frame]
+            for column, number in enumerate(known):
+                now, then = poses[slot, frame], sightings[number][0]
                 both = (now[:, 2] > 0) & (then[:, 2] > 0)
                 if both.any():
                     gap = np.linalg.norm(now[both, :2] - then[both, :2], axis=1).mean()
@@ -130,21 +135,24 @@ def followed_frame_by_frame(poses):
                         cost[row, column] = gap / max(size, 1e-3)
         for row, column in zip(*linear_sum_assignment(cost), strict=True):
             if cost[row, column] < 1e6:
-                numbers[slots[row], frame] = column
+                numbers[slots[row], frame] = known[column]
         for slot in slots:
             if numbers[slot, frame] < 0:
-                numbers[slot, frame] = len(sightings)
-                sightings.append(None)
-            sightings[numbers[slot, frame]] = poses[slot, frame]
+                numbers[slot, frame] = begun
+                begun += 1
+            sightings[numbers[slot, frame]] = poses[slot, frame], frame
+        for forgotten in sorted(sightings, key=lambda n: -sightings[n][1])[most:]:
+            del sightings[forgotten]
     return numbers
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_frames_followed_many_at_a_time_are_those_followed_one_by_one(seed):
-    poses = crowd(seed)
+def test_frames_followed_many_at_a_time_are_those_followed_one_by_one(seed, monkeypatch):
+    poses, most = crowd(seed), (128, 3)[seed % 2]
+    monkeypatch.setattr(person_tracking, "_MOST_TRACKS", most)
     seen = poses[..., 2] > 0
     found = _assign_tracks(poses, seen, seen.any(2), _body_sizes(poses, seen))
-    np.testing.assert_array_equal(found, followed_frame_by_frame(poses))
+    np.testing.assert_array_equal(found, followed_frame_by_frame(poses, most))
 
 
 @pytest.mark.parametrize("poses", [np.zeros((3, 4, 17, 3), np.float32), person(1, 1)[None]])
