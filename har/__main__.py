@@ -116,7 +116,7 @@ def show(options: argparse.Namespace) -> None:
     clip_set = _read(options, recognizer)
     clips = _chosen(options, clip_set)
     clip = clips[int(np.random.default_rng(options.seed).integers(len(clips)))]
-    layout = layout_of(clip)
+    layout = clip_set.layout or layout_of(clip)
     poses = np.concatenate([clip.keypoints, clip.scores[..., None]], axis=-1, dtype=np.float32)
     persons, frames = poses.shape[:2]
     about = [f"{frames} frames", f"{persons} person{'s' * (persons > 1)}"]
@@ -171,6 +171,38 @@ def extract(options: argparse.Namespace) -> None:
     left_out = f"; {len(broken)} videos left out" if broken else ""
     number = len(clip_set.clips)
     print(f"{options.output}: {number} clip{'s' * (number != 1)}{classes}{left_out}")
+
+
+def convert(options: argparse.Namespace) -> None:
+    """Write clips of any form as a pickle in the published format."""
+    from har.clips.annotations import write_pickle
+    from har.clips.keypoint_files import to_layout
+    from har.clips.sources import read, together
+    from har.clips.user_files import layout_of
+    from har.skeleton import check_layout, find_layout
+
+    _check_suffix(options.output, ".pkl")
+    layout = find_layout(options.layout) if options.layout else None
+    target = find_layout(options.to) if options.to else None
+    dimensions = layout.dimensions if layout else 2
+    sets = [
+        (Path(source), read(source, options.image_size, options.fps or 0, dimensions, layout))
+        for source in options.sources
+    ]
+    clip_set = together(sets) if len(sets) > 1 else sets[0][1]
+    if layout:
+        for clip in clip_set.clips:
+            check_layout(layout, clip.keypoints, f"clip {clip.id}")
+    if target:
+        own = clip_set.layout or layout_of(clip_set.clips[0])
+        clip_set = to_layout(clip_set, own, target)
+    write_pickle(options.output, clip_set)
+    for note in clip_set.notes:
+        _say(f"note: {note}")
+    number = len(clip_set.clips)
+    named = f" of layout {clip_set.layout.name}" if clip_set.layout else ""
+    classes = f", {len(clip_set.classes)} classes" if clip_set.classes else ""
+    print(f"{options.output}: {number} clip{'s' * (number != 1)}{named}{classes}")
 
 
 def inspect(options: argparse.Namespace) -> None:
@@ -265,14 +297,20 @@ def _load_model(path: str) -> "Recognizer":
 
 
 def _read(options: argparse.Namespace, recognizer: "Recognizer | None") -> "ClipSet":
+    from har.clips.keypoint_files import to_layout
     from har.clips.sources import read
+    from har.skeleton import find_layout
     from har.video.decoding import is_video
 
-    dimensions = recognizer.checkpoint.layout.dimensions if recognizer else 2
+    layout = find_layout(options.layout) if options.layout else None
+    model = recognizer.checkpoint.layout if recognizer else None
+    dimensions = next((found.dimensions for found in (layout, model) if found), 2)
     if is_video(options.file):
         clip_set = _extracted(options)
     else:
-        clip_set = read(options.file, options.image_size, dimensions=dimensions)
+        clip_set = read(options.file, options.image_size, dimensions=dimensions, layout=layout)
+    if recognizer and clip_set.layout:
+        clip_set = to_layout(clip_set, clip_set.layout, recognizer.checkpoint.layout)
     for note in clip_set.notes:
         print(f"note: {note}", file=sys.stderr)
     return clip_set
@@ -466,10 +504,16 @@ def _parser() -> argparse.ArgumentParser:
             help="pose estimators (.onnx); default: MoveNet, fetched once",
         )
 
+    def layout(added: argparse.ArgumentParser) -> None:
+        added.add_argument(
+            "--layout", metavar="NAME|YAML", help="of the file's joints, if it does not tell it"
+        )
+
     def clips(added: argparse.ArgumentParser) -> None:
         added.add_argument(
-            "file", help="a video, a pickle, own keypoints (.npz, .npy, .json), or a folder"
+            "file", help="a video, a pickle, own keypoints, a pose tool's file, or a folder"
         )
+        layout(added)
         added.add_argument("--clip", metavar="ID", help="one clip, by its id or a part of it")
         added.add_argument(
             "--image-size", type=_image_size, metavar="WIDTHxHEIGHT",
@@ -518,6 +562,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     added.add_argument("--workers", type=_count, default=1, help="processes (default: 1)")
     added.add_argument("--scheduler", metavar="tcp://...", help="of a running Dask cluster")
+
+    added = command("convert", convert, "write clips of any form as a pickle")
+    added.add_argument(
+        "sources", nargs="+", metavar="SOURCE", help="a file or folder (docs/formats.md)"
+    )
+    added.add_argument("-o", dest="output", metavar="PKL", required=True)
+    added.add_argument(
+        "--image-size",
+        type=_image_size,
+        metavar="WIDTHxHEIGHT",
+        help="in pixels, where the file does not tell it",
+    )
+    added.add_argument("--fps", type=_positive, help="frames per second, where not told")
+    layout(added)
+    added.add_argument("--to", metavar="NAME|YAML", help="map the joints to this layout, by name")
 
     added = command("inspect", inspect, "tell what a file holds")
     added.add_argument("file", help="a pickle, own keypoints (.npz, .npy, .json), or a folder")

@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 
 from har.clips import Clip, sources
+from har.clips.keypoint_files import to_layout
 from har.dataset.prepared import write_prepared
 from har.errors import user_errors_end_the_program
 from har.figures.skeletons import Sample, skeleton_strip
@@ -27,6 +28,8 @@ def main() -> None:
     found = sources.load(settings.source, settings.seed, project / "data/raw", project)
     chosen = sources.choose_classes(found, settings.classes)
     layout = find_layout(settings.layout, project)
+    if chosen.layout:
+        chosen = to_layout(chosen, chosen.layout, layout)
     for clip in chosen.clips:
         check_layout(layout, clip.keypoints, f"{settings.source}: clip {clip.id}")
 

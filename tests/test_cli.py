@@ -70,6 +70,40 @@ def answers(clips):
     return recognizer.classes, recognizer.predict_clips(clips)
 
 
+def test_another_tools_file_is_converted_mapped_and_predicted_alike(run, work):
+    halpe = np.random.default_rng(0).uniform(10, 400, (30, 26, 3))
+    halpe[..., 2] = 0.9
+    people = [
+        {"image_id": f"{n}.jpg", "keypoints": joints.ravel().tolist()}
+        for n, joints in enumerate(halpe)
+    ]
+    Path("alphapose.json").write_text(json.dumps(people))
+    command = ("convert", "alphapose.json", "-o", "own.pkl", "--image-size", "640x480")
+    assert "1 clip of layout coco17" in run(*command, "--to", "coco17")
+    (clip,) = read_pickle("own.pkl").clips
+    np.testing.assert_allclose(clip.keypoints[0], halpe[:, :17, :2], rtol=1e-5)
+    direct = run("predict", "alphapose.json", "--image-size", "640x480", "--csv")
+    answers = [line.split(",")[1:] for line in direct.splitlines()]
+    converted = run("predict", "own.pkl", "--csv").splitlines()
+    assert [line.split(",")[1:] for line in converted] == answers
+    assert "can't be mapped" in run(*command, "--to", "ntu25", status=2)
+    assert "unknown layout 'dog'" in run(*command, "--to", "dog", status=2)
+
+
+def test_own_layout_draws_and_converts_and_travels_in_the_pickle(run, work):
+    joints = ", ".join(f"j{n}" for n in range(21))
+    Path("hand.yaml").write_text(f"joints: [{joints}]\nbones: [[j0, j1], [j1, j2]]\n")
+    np.save("hands.npy", np.random.default_rng(0).uniform(10, 400, (9, 21, 2)))
+    run("show", "hands.npy", "--layout", "hand.yaml", "-o", "hand.png")
+    command = ("convert", "hands.npy", "-o", "hands.pkl", "--layout", "hand.yaml")
+    assert "layout hand" in run(*command, "--image-size", "640x480")
+    layout = read_pickle("hands.pkl").layout
+    assert layout.name == "hand" and layout.parents[:4] == (0, 0, 1, 3)
+    run("show", "hands.pkl", "-o", "hand.png")
+    assert "share no joint" in run("predict", "hands.pkl", status=2)
+    assert "21 joints" in run(*command[:4], "--layout", "coco17", status=2)
+
+
 def test_predict_one_clip(work, run):
     clips = read_pickle("clips.pkl").clips
     classes, probabilities = answers(clips)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from har.errors import UserError
+from har.skeleton import Layout
 
 UNLABELLED = -1
 _LARGEST_IMAGE = 100_000  # pixels
@@ -43,12 +44,14 @@ class ClipSet:
         classes: name of label i; may name classes without clips.
         subsets: official subset name -> clip ids, of clips in the set only.
         notes: one line for each kind of thing that was odd, dropped or assumed.
+        layout: of the joints, None where the file does not tell it.
     """
 
     clips: list[Clip]
     classes: list[str]
     subsets: dict[str, list[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    layout: Layout | None = None
 
 
 def make_clip(

@@ -22,6 +22,7 @@ from har.clips import UNLABELLED, Clip, ClipSet, catalogue, safe_pickle
 from har.clips.safe_pickle import shown
 from har.errors import UserError
 from har.files import write_atomically
+from har.skeleton import layout_of_setting
 
 _MOST_CLASSES = 10_000
 _LONGEST_NAME = 1000  # characters
@@ -93,7 +94,9 @@ def check(
     names = _class_names(path, clips, content.get("classes"), classes, notes)
     ids = {clip.id for clip in clips}
     subsets = _subsets(path, content.get("split"), ids, notes.dropped, notes)
-    return ClipSet(clips, names, subsets, notes.lines())
+    setting = content.get("layout")
+    layout = None if setting is None else layout_of_setting(setting, str(path))
+    return ClipSet(clips, names, subsets, notes.lines(), layout)
 
 
 def write_pickle(path: str | Path, clip_set: ClipSet) -> None:
@@ -127,6 +130,8 @@ def write_pickle(path: str | Path, clip_set: ClipSet) -> None:
         "annotations": annotations,
         "classes": list(clip_set.classes),
     }
+    if clip_set.layout:
+        content["layout"] = clip_set.layout.setting
     with write_atomically(path) as file:
         pickle.dump(content, file, protocol=4)
 

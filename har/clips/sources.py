@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from har.clips import UNLABELLED, Clip, ClipSet, annotations, safe_pickle
+from har.clips import UNLABELLED, Clip, ClipSet, annotations, keypoint_files, safe_pickle
 from har.clips.annotations import read_pickle
 from har.clips.catalogue import CATALOGUE
 from har.clips.download import download
 from har.clips.safe_pickle import shown
 from har.clips.user_files import SUFFIXES, read_file
 from har.errors import UserError
+from har.skeleton import Layout
 
 _UCF101_IMAGE = (256, 340)  # height and width of every clip of the published UCF101 file
 
@@ -56,41 +57,55 @@ def read(
     image_size: tuple[int, int] | None = None,
     fps: float = 0.0,
     dimensions: int = 2,
+    layout: Layout | None = None,
 ) -> ClipSet:
     """Read all clips of a file or folder, whatever its form.
 
     Every command and `prepare.source` read by this. Files of other pose tools are read by
-    `keypoint_files.read(path, image_size) -> ClipSet | None`, which is asked first about whatever
-    is no pickle and answers None where a file or folder is not of its kinds.
+    `keypoint_files.read`, which is asked first about whatever is no pickle and answers None where
+    a file or folder is not of its kinds.
 
     Args:
         path: a pickle in the published format, a one-clip pickle {"data": (T, V, 2)}, own
-            keypoints as .npz, .npy or .json, a folder of such files, or one of
-            `<label>/<label>_<clip id>.pkl`.
+            keypoints as .npz, .npy or .json, another pose tool's file or folder, a folder of such
+            files, or one of `<label>/<label>_<clip id>.pkl`.
         image_size: (height, width) in pixels of clips whose file does not tell it.
         fps: frames per second of clips whose file does not tell it; 0 is unknown.
         dimensions: coordinates per joint of own keypoints; one number more is the score.
+        layout: the joints of the file, where it does not tell them.
 
     Raises:
         UserError: the file is missing, damaged, unsafe, or not in one of these forms.
     """
-    clip_set = _read(Path(path), image_size, dimensions)
+    clip_set = _read(Path(path), image_size, dimensions, layout)
     clips = [clip if clip.fps else replace(clip, fps=fps) for clip in clip_set.clips]
     return replace(clip_set, clips=clips)
 
 
-def _read(path: Path, image_size: tuple[int, int] | None, dimensions: int) -> ClipSet:
+def _read(
+    path: Path, image_size: tuple[int, int] | None, dimensions: int, layout: Layout | None
+) -> ClipSet:
     try:
         is_folder, is_there = path.is_dir(), path.exists()
     except (OSError, ValueError):  # a name too long, or with a NUL
         is_folder = is_there = False
     if not is_there:
         raise UserError(f"{path} not found: check the path")
+    if found := keypoint_files.read(path, image_size, layout):
+        return found
     if not is_folder:
-        return read_file(path, image_size, dimensions)
-    files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
-    if files:
-        return _together([(file, read_file(file, image_size, dimensions)) for file in files])
+        clip_set = read_file(path, image_size, dimensions)
+        return replace(clip_set, layout=layout or clip_set.layout)
+    suffixes = {*SUFFIXES, *keypoint_files.SUFFIXES}
+    sets = []
+    for file in sorted(file for file in path.iterdir() if file.suffix.lower() in suffixes):
+        if found := keypoint_files.read(file, image_size, layout):
+            sets.append((file, found))
+        elif file.suffix.lower() in SUFFIXES:  # a text or table beside clips may be anything
+            clip_set = read_file(file, image_size, dimensions)
+            sets.append((file, replace(clip_set, layout=layout or clip_set.layout)))
+    if sets:
+        return together(sets)
     if any(path.glob("*/*.pkl")):
         return read_folder(path)
     raise UserError(f"{path} has no file that ends in {', '.join(SUFFIXES)}")
@@ -152,7 +167,13 @@ def choose_classes(clip_set: ClipSet, classes: Sequence[str | int]) -> ClipSet:
         number = f"{len(absent)} of {len(clip_set.classes)}"
         first = shown(clip_set.classes[min(absent)])
         notes.append(f"classes without a clip are left out: {number}, first {first}")
-    return ClipSet(clips, [clip_set.classes[label] for label in chosen], subsets, notes)
+    return replace(
+        clip_set,
+        clips=clips,
+        classes=[clip_set.classes[label] for label in chosen],
+        subsets=subsets,
+        notes=notes,
+    )
 
 
 def _label_of(wanted: str | int, names: Sequence[str], present: Sequence[int]) -> int:
@@ -224,13 +245,20 @@ def read_folder(folder: str | Path) -> ClipSet:
     return replace(clip_set, notes=clip_set.notes + told)
 
 
-def _together(sets: list[tuple[Path, ClipSet]]) -> ClipSet:
+def together(sets: list[tuple[Path, ClipSet]]) -> ClipSet:
     """One set of the clips of several files; a class is the same where its name is."""
     classes: dict[str, int] = {}
     clips: list[Clip] = []
     notes: list[str] = []
     where: dict[str, Path] = {}
+    (first, one), *_ = sets
     for path, clip_set in sets:
+        if clip_set.layout != one.layout:
+            names = [found.layout.name if found.layout else "unknown" for found in (one, clip_set)]
+            raise UserError(
+                f"{path} is of layout {names[1]}, {first.name} beside it of {names[0]}: convert "
+                "one with --to"
+            )
         notes += [f"{path.name}: {note}" for note in clip_set.notes]
         for clip in clip_set.clips:
             if clip.id in where:
@@ -243,7 +271,7 @@ def _together(sets: list[tuple[Path, ClipSet]]) -> ClipSet:
             if label != UNLABELLED:
                 label = classes.setdefault(clip_set.classes[label], len(classes))
             clips.append(replace(clip, label=label))
-    return ClipSet(clips, list(classes), notes=_counted(notes))
+    return ClipSet(clips, list(classes), notes=_counted(notes), layout=one.layout)
 
 
 def _counted(notes: list[str]) -> list[str]:

@@ -1,0 +1,158 @@
+"""ST-GCN's files: Kinetics-skeleton JSON, one file a clip, and arrays of many clips."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from har.clips import UNLABELLED, Clip, safe_pickle
+from har.clips.annotations import group_of
+from har.clips.keypoint_files.poses import (
+    Pose,
+    Source,
+    cleaned,
+    clip_name,
+    clip_of_poses,
+    in_pixels,
+    numbers_of,
+    places_of,
+    track_of,
+)
+from har.skeleton import LAYOUTS, Layout
+
+_KINETICS_IMAGE = (256, 340)  # height and width of the videos that the set was extracted from
+_MOST_CLASSES = 10_000
+
+
+def is_kinetics(content: Any) -> bool:
+    """Whether a JSON content is a clip of Kinetics-skeleton."""
+    return (
+        isinstance(content, dict)
+        and isinstance(content.get("data"), list)
+        and all(isinstance(frame, dict) and "skeleton" in frame for frame in content["data"])
+    )
+
+
+def kinetics(source: Source, content: dict[str, Any]) -> tuple[Clip, Layout, str | None]:
+    """A clip of Kinetics-skeleton: frames with `pose` (x1, y1, x2, ...) and `score` of 18 joints.
+
+    Returns:
+        The clip without label, its layout, and the class's name where there is one.
+
+    Raises:
+        UserError: a frame or person is something else.
+    """
+    poses, frames = [], []
+    for place, frame in enumerate(content["data"]):
+        number = frame.get("frame_index", place)
+        if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 2**53:
+            raise source.wrong(f"frame {place} has no whole number as its `frame_index`")
+        frames.append(number)
+        persons = frame["skeleton"]
+        if not isinstance(persons, list):
+            raise source.wrong(f"frame {place} needs a list `skeleton`")
+        for person in persons:
+            if not isinstance(person, dict) or not {"pose", "score"} <= person.keys():
+                raise source.wrong(f"frame {place} needs `pose` and `score` of each person")
+            points = numbers_of(source, person["pose"], f"frame {place}: `pose`")
+            scores = numbers_of(source, person["score"], f"frame {place}: `score`")
+            if scores.ndim != 1 or not scores.size or points.shape != (2 * len(scores),):
+                raise source.wrong(f"frame {place} needs two numbers in `pose` for each in `score`")
+            joints = np.concatenate([points.reshape(-1, 2), scores[:, None]], axis=-1)
+            poses.append(Pose(number, joints, track_of(person.get("person_id"))))
+    if not frames:
+        raise source.wrong("has no frame")
+    place_of = places_of(source, frames)
+    places: dict[int | str, int] = {number: place for number, place in place_of.items()}
+    size = source.image_size or _KINETICS_IMAGE
+    if source.image_size is None:
+        source.note("Kinetics-skeleton tells no image size: its videos' 340x256 is taken")
+    name = clip_name(source, "", True)
+    clip, layout = clip_of_poses(source, name, poses, places, image_size=size)
+    label = content.get("label", content.get("label_index"))
+    return clip, layout, None if label is None or isinstance(label, list | dict) else str(label)
+
+
+def is_array_of_clips(shape: tuple[int, ...]) -> bool:
+    """Whether an array's shape can be (N, C, T, V, M) of ST-GCN."""
+    joints = {len(layout.joints) for layout in LAYOUTS.values()}
+    return len(shape) == 5 and shape[1] == 3 and shape[3] in joints and 1 <= shape[4] <= shape[2]
+
+
+def array_of_clips(source: Source, array: np.ndarray) -> tuple[list[Clip], Layout, list[str]]:
+    """Clips of (N, C, T, V, M): 3D of 25 joints (NTU), else x - .5, y - .5 and score (Kinetics).
+
+    Empty persons, and empty frames at the end, are left out. Labels and clip names are those of
+    the pickle (names, labels) beside the array: NAME_label.pkl of NAME_data.npy.
+
+    Returns:
+        The clips, their layout, and the class names.
+
+    Raises:
+        UserError: the pickle is something else.
+    """
+    names, labels = _labels(source, len(array))
+    joints = array.shape[3]
+    layout = LAYOUTS["ntu25"] if joints == 25 else None
+    layout = (
+        source.layout
+        or layout
+        or next(found for found in LAYOUTS.values() if len(found.joints) == joints)
+    )
+    clips = []
+    for number, (name, label) in enumerate(zip(names, labels, strict=True)):
+        values = np.nan_to_num(np.asarray(array[number], np.float32)).transpose(3, 1, 2, 0)
+        persons = values.any(axis=(1, 2, 3))
+        frames = np.flatnonzero(values.any(axis=(0, 2, 3)))
+        if not frames.size:
+            source.note("clips without a person are left out")
+            continue
+        values = values[persons, : frames[-1] + 1]  # (M, T, V, C)
+        if layout.dimensions == 3:
+            scores = np.any(values, axis=-1).astype(np.float32)
+            points, size = np.ascontiguousarray(values), (0, 0)
+        else:
+            seen = values[..., 2:] > 0
+            shifted = bool((values[..., :2] < 0).any())  # the image's middle is the origin
+            values[..., :2] = np.where(seen, values[..., :2] + 0.5 * shifted, 0)
+            points, scores = cleaned(source, values)
+            size = source.image_size or _KINETICS_IMAGE
+            points = in_pixels(source, points, scores, size)
+        clips.append(Clip(name, label, points, scores, size, group_of(name)))
+    if not clips:
+        raise source.wrong("has no person in any clip")
+    if layout.dimensions == 2 and source.image_size is None:
+        source.note("ST-GCN's arrays tell no image size: Kinetics' 340x256 is taken")
+    classes = [str(label) for label in range(max(labels) + 1)]
+    return clips, layout, classes
+
+
+def _labels(source: Source, clips: int) -> tuple[list[str], list[int]]:
+    """Names and labels of the pickle beside the array, else numbers and no labels."""
+    path = _label_file(source.path)
+    if path is None:
+        source.note("no pickle NAME_label.pkl beside the array: its clips have no labels")
+        stem = clip_name(source, "", True)
+        return [f"{stem}_{number:05d}" for number in range(clips)], [UNLABELLED] * clips
+    content = safe_pickle.load(path)
+    if not isinstance(content, tuple | list) or len(content) != 2:
+        raise source.wrong(f"{path.name} beside it needs (clip names, labels)")
+    names, labels = (list(part) if np.ndim(part) == 1 else [] for part in content)
+    if len(names) != clips or len(labels) != clips:
+        raise source.wrong(f"has {clips} clips, but {path.name} beside it has {len(labels)} labels")
+    texts = [Path(name).stem if isinstance(name, str) else "" for name in names]
+    if not all(text and text.isprintable() for text in texts) or len(set(texts)) < clips:
+        raise source.wrong(f"{path.name} needs different names of clips")
+    if not all(
+        isinstance(label, int | np.integer) and 0 <= label < _MOST_CLASSES for label in labels
+    ):
+        raise source.wrong(f"{path.name} needs labels from 0 to {_MOST_CLASSES - 1}")
+    return texts, [int(label) for label in labels]
+
+
+def _label_file(path: Path) -> Path | None:
+    stem = path.stem.split("_data")[0]
+    for name in (f"{stem}_label.pkl", f"{path.stem}_label.pkl", f"{path.stem}.pkl"):
+        if path.with_name(name).is_file():
+            return path.with_name(name)
+    return None
