@@ -1,8 +1,8 @@
 """Arrays and tables on disk between stages: written row by row, memory-mapped, checked."""
 
 import warnings
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -42,12 +42,15 @@ def map_array(path: Path, dimensions: int, *types: str) -> np.ndarray:
     return array
 
 
-def check_ids(path: Path, ids: Sequence[str]) -> None:
-    """Refuse a table without a clip, or with a clip id twice, empty or not printable."""
-    if not ids:
-        raise UserError(f"{path} has no clip: run `dvc repro` to make it anew")
-    name, count = Counter(ids).most_common(1)[0]
-    if count > 1:
-        raise UserError(f"{path} has clip {name!r} {count} times: run `dvc repro` to make it anew")
-    if strange := [clip for clip in ids if not clip or not clip.isprintable()]:
-        raise UserError(f"{path} has a clip named {strange[0]!r}: run `dvc repro` to make it anew")
+@contextmanager
+def damage_is_told(path: Path, stage: str) -> Iterator[None]:
+    """Turn whatever is wrong with what a stage wrote into one line with the remedy.
+
+    Args:
+        path: the file or folder that is read and checked within.
+        stage: the stage that writes it.
+    """
+    try:
+        yield
+    except Exception as error:  # a damaged file can hold anything
+        raise UserError(f"{path} is damaged ({error}): run `dvc repro -f {stage}`") from None

@@ -65,7 +65,11 @@ def track_persons(poses: np.ndarray) -> np.ndarray:
 
 
 def _body_sizes(poses: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Root mean square distance (M, T) of the seen joints to their centre, at least 1e-3."""
+    """Root mean square distance (M, T) of the seen joints to their centre, at least 1e-3.
+
+    Of single frames, where har.geometry.body_size is of whole windows; and in numpy, since the
+    stage `preprocess` does without torch, which takes longer to import than the stage to run.
+    """
     count = np.maximum(seen.sum(axis=2), 1)[..., None]
     places = poses[..., :-1] * seen[..., None]
     centre = places.sum(axis=2) / count

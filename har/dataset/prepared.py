@@ -1,14 +1,14 @@
 """Prepared clips on disk: a row of `keypoints.npy` per person and frame, all slots kept."""
 
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from urllib.parse import unquote
 
 import numpy as np
 
 from har.clips import Clip
-from har.dataset.arrays import check_ids, map_array, write_rows
-from har.errors import UserError
+from har.dataset.arrays import damage_is_told, map_array, write_rows
 from har.files import read_csv, write_csv
 
 _PREPARED_COLUMNS = [
@@ -121,8 +121,9 @@ def read_prepared(folder: Path) -> Prepared:
     """
     keypoints = map_array(folder / "keypoints.npy", 3, "<f2", "<f4")
     rows = read_rows(folder / "clips.csv")
-    if rows[-1].offset + rows[-1].persons * rows[-1].frames != len(keypoints):
-        raise UserError(f"{folder}/clips.csv does not fit keypoints.npy: run `dvc repro prepare`")
+    with damage_is_told(folder, "prepare"):
+        if rows[-1].offset + rows[-1].persons * rows[-1].frames != len(keypoints):
+            raise ValueError("clips.csv does not fit keypoints.npy")
     return Prepared(keypoints, rows)
 
 
@@ -130,35 +131,39 @@ def read_rows(path: Path) -> list[Row]:
     """Read the table of prepared clips.
 
     Raises:
-        UserError: the table is missing, a line of it is wrong, or its lines contradict each other.
+        UserError: the table is missing or damaged, or its lines contradict each other.
     """
-    rows = []
-    offset = 0
-    for line in read_csv(path, _PREPARED_COLUMNS):
-        try:
-            row = Row(
-                line["id"], line["class"], int(line["label"]), line["group"], int(line["persons"]),
-                int(line["frames"]), int(line["height"]), int(line["width"]), int(line["offset"]),
+    lines = read_csv(path, _PREPARED_COLUMNS)
+    with damage_is_told(path, "prepare"):
+        rows = [
+            Row(
+                line["id"],
+                line["class"],
+                int(line["label"]),
+                line["group"],
+                int(line["persons"]),
+                int(line["frames"]),
+                int(line["height"]),
+                int(line["width"]),
+                int(line["offset"]),
                 tuple(map(unquote, line["official"].split())),
-            )  # fmt: skip
-        except ValueError as error:
-            raise UserError(f"{path}: clip {line['id']!r}: {error}") from None
-        if min(row.label, row.height, row.width) < 0 or min(row.persons, row.frames) < 1:
-            raise UserError(f"{path}: clip {row.id!r} has a negative number or no frame")
-        if row.offset != offset:
-            raise UserError(
-                f"{path}: clip {row.id!r} has offset {line['offset']}, but the one before it ends "
-                f"at {offset}: run `dvc repro prepare`"
             )
-        offset += row.persons * row.frames
-        rows.append(row)
-    check_ids(path, [row.id for row in rows])
-    names = {(row.label, row.class_name) for row in rows}
-    if not all(name.isprintable() for _, name in names) or not (
-        len(names) == len({name for _, name in names}) == max(row.label for row in rows) + 1
-    ):
-        raise UserError(
-            f"{path}: labels and class names are not 0, 1, ... and one name for each: "
-            "run `dvc repro prepare`"
-        )
+            for line in lines
+        ]
+        _check(rows)
     return rows
+
+
+def _check(rows: list[Row]) -> None:
+    """Raise ValueError where rows contradict each other."""
+    ends = [*accumulate((row.persons * row.frames for row in rows), initial=0)]
+    if [row.offset for row in rows] != ends[:-1] or any(
+        row.persons < 1 or row.frames < 1 for row in rows
+    ):
+        raise ValueError("its clips are not back to back")
+    if not all(row.id for row in rows) or len({row.id for row in rows}) < len(rows) or not rows:
+        raise ValueError("clips must have different ids")
+    classes = {(row.label, row.class_name) for row in rows}
+    names = {name for _, name in classes}
+    if sorted(label for label, _ in classes) != list(range(len(names))):
+        raise ValueError("labels and classes must be 0, 1, ... and one name for each")

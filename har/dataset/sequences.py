@@ -3,23 +3,22 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from pydantic import ValidationError
 
 from har.clips import UNLABELLED
-from har.dataset.arrays import check_ids, map_array, write_rows
+from har.dataset.arrays import damage_is_told, map_array, write_rows
 from har.dataset.prepared import Row
-from har.errors import UserError
 from har.files import read_csv, read_json, write_csv, write_json
-from har.params import Preprocess, describe
+from har.params import Preprocess
 from har.skeleton import Layout, layout_of_setting
 
 _FEATURE_COLUMNS = ["id", "label", "group", "subset", "offset", "length", "height", "width"]
-_SUBSETS = ("train", "val", "test")
+_SUBSETS = {"train", "val", "test"}
 
 
 @dataclass(frozen=True)
@@ -112,18 +111,13 @@ def read_split(path: Path) -> dict[str, str]:
         UserError: the table is missing, or has a clip twice or an unknown subset.
     """
     lines = read_csv(path, ["id", "subset"])
-    check_ids(path, [line["id"] for line in lines])
-    check_subsets(path, {line["subset"] for line in lines})
-    return {line["id"]: line["subset"] for line in lines}
-
-
-def check_subsets(path: Path, names: set[str]) -> None:
-    """Refuse subsets other than train, val and test."""
-    if strange := names.difference(_SUBSETS):
-        raise UserError(
-            f"{path} has the subset {min(strange)!r}, which is none of {', '.join(_SUBSETS)}: "
-            "run `dvc repro split`"
-        )
+    subset_of = {line["id"]: line["subset"] for line in lines}
+    with damage_is_told(path, "split"):
+        if not lines or len(subset_of) < len(lines):
+            raise ValueError("clips must have different ids")
+        if not set(subset_of.values()) <= _SUBSETS:
+            raise ValueError("subsets are train, val and test")
+    return subset_of
 
 
 def write_sequences(
@@ -148,77 +142,50 @@ def write_sequences(
 
 
 def read_sequences(folder: Path) -> Sequences:
-    """Open features; the frames are memory-mapped.
+    """Open sequences; the frames are memory-mapped.
 
     Raises:
         UserError: a file is missing, damaged or does not fit the others.
     """
     x = map_array(folder / "x.npy", 4, "<f4")
-    table = folder / "clips.csv"
-    lines = read_csv(table, _FEATURE_COLUMNS)
-    check_ids(table, [line["id"] for line in lines])
-    check_subsets(table, {line["subset"] for line in lines})
+    lines = read_csv(folder / "clips.csv", _FEATURE_COLUMNS)
+    settings = read_json(folder / "settings.json")
+    with damage_is_told(folder, "preprocess"):
+        offsets, lengths, labels = (
+            np.array([int(line[name]) for line in lines], dtype=np.int64)
+            for name in ("offset", "length", "label")
+        )
+        ids, groups, subsets = (
+            np.array([line[name] for line in lines]) for name in ("id", "group", "subset")
+        )
+        sequences = Sequences(x, offsets, lengths, labels, ids, groups, subsets, settings)
+        _check(sequences)
+    return sequences
 
-    def numbers(name: str) -> np.ndarray:
-        try:
-            found = np.array([int(line[name]) for line in lines], dtype=np.int64)
-        except (ValueError, OverflowError) as error:
-            raise UserError(f"{table}: column {name}: {error}") from None
-        if found.min() < 0:
-            raise UserError(f"{table}: column {name} has the negative number {found.min()}")
-        return found
 
-    ids, groups, subsets = (
-        np.array([line[name] for line in lines]) for name in ("id", "group", "subset")
-    )
-    features = Sequences(
-        x=x,
-        offsets=numbers("offset"),
-        lengths=numbers("length"),
-        labels=numbers("label"),
-        ids=ids,
-        groups=groups,
-        subsets=subsets,
-        settings=read_json(folder / "settings.json"),
-    )
-    persons, frames = _check_settings(folder / "settings.json", features)
-    lengths = features.lengths.tolist()  # whose sums can't overflow
-    ends = np.cumsum(np.array(lengths, dtype=object))
+def _check(sequences: Sequences) -> None:
+    """Raise ValueError, or whatever wrong settings cause, where files contradict each other."""
+    settings, layout, x = sequences.settings, sequences.layout, sequences.x
+    preprocess = Preprocess.model_validate(settings["preprocess"])
+    if x.shape[1:] != (preprocess.persons, len(layout.joints), layout.dimensions + 1):
+        raise ValueError("settings.json does not fit x.npy")
+    lengths = sequences.lengths.tolist()  # whose sums can't overflow
+    starts = [*accumulate(lengths, initial=0)]
     if (
         min(lengths) < 1
-        or ends[-1] != len(x)
-        or features.offsets.tolist() != [0, *ends[:-1]]
-        or x.shape[1] != persons
-        or (frames and set(lengths) != {frames})
+        or [*sequences.offsets.tolist(), len(x)] != starts
+        or (preprocess.frames and set(lengths) != {preprocess.frames})
     ):
-        raise UserError(f"{table} does not fit x.npy: run `dvc repro preprocess`")
-    return features
-
-
-def _check_settings(path: Path, features: Sequences) -> tuple[int, int]:
-    """Refuse settings that do not fit their clips; persons and frames (0 for any) of a clip."""
-    settings: Any = features.settings
-    if not isinstance(settings, dict) or settings.keys() != {"layout", "classes", "preprocess"}:
-        raise UserError(f"{path} must have layout, classes, preprocess: run `dvc repro preprocess`")
-    setting, classes = settings["layout"], settings["classes"]
-    layout = layout_of_setting(setting, str(path))
-    if features.x.shape[2:] != (len(layout.joints), layout.dimensions + 1):
-        raise UserError(f"{path}: its layout does not fit x.npy: run `dvc repro preprocess`")
-    if (
-        not isinstance(classes, list)
-        or not all(isinstance(name, str) and name.isprintable() for name in classes)
-        or len(set(classes)) < len(classes)
-        or features.labels.max() >= len(classes)
-    ):
-        raise UserError(
-            f"{path}: its classes are no list of different names for all labels of clips.csv: "
-            "run `dvc repro preprocess`"
-        )
-    try:
-        preprocess = Preprocess.model_validate(settings["preprocess"])
-    except ValidationError as error:
-        raise UserError(f"{path}: preprocess: {describe(error, Preprocess)}") from None
-    return preprocess.persons, preprocess.frames
+        raise ValueError("clips.csv does not fit x.npy")
+    if len(set(sequences.ids.tolist())) < len(sequences):
+        raise ValueError("clips must have different ids")
+    if not set(sequences.subsets.tolist()) <= _SUBSETS:
+        raise ValueError("subsets are train, val and test")
+    classes = settings["classes"]
+    if classes != [str(name) for name in classes] or len(set(classes)) < len(classes):
+        raise ValueError("classes must be a list of different names")
+    if not 0 <= sequences.labels.min() <= sequences.labels.max() < len(classes):
+        raise ValueError("clips.csv has a label that is no class")
 
 
 def data_hash(folder: Path) -> str:
