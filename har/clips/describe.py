@@ -11,11 +11,12 @@ def describe(clip_set: ClipSet) -> list[str]:
     """Lines on clips, classes, official subsets, groups, lengths, persons, scores, and oddities."""
     clips = clip_set.clips
     joints, dimensions = clips[0].keypoints.shape[2:]
+    layout = f", layout {clip_set.layout.name}" if clip_set.layout else ""
     labels = Counter(clip.label for clip in clips)
     groups = {clip.group for clip in clips}
     lines = [
         f"clips     {len(clips)}, {joints} joints with {dimensions} coordinates "
-        f"({clips[0].keypoints.dtype})",
+        f"({clips[0].keypoints.dtype}){layout}",
         f"classes   {len(labels.keys() - {UNLABELLED})} of {len(clip_set.classes)} have clips",
     ]
     lines.append(f"groups    {len(groups) if len(groups) < len(clips) else 'none known'}")

@@ -3,13 +3,15 @@
 import csv
 import json
 import pickle
+import sys
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 
 from har.clips.keypoint_files import read, to_layout
 from har.errors import UserError
-from har.skeleton import LAYOUTS
+from har.skeleton import LAYOUTS, define_layout
 
 NUMBERS = np.random.default_rng(3)
 
@@ -396,6 +398,75 @@ def test_ntu_skeleton(tmp_path):
     path.write_text(path.read_text()[:2000])
     with pytest.raises(UserError, match="cut short"):
         read(path)
+
+
+MICE = """scorer,model,model,model,model,model,model,model,model,model,model,model,model
+individuals,a,a,a,a,a,a,b,b,b,b,b,b
+bodyparts,snout,snout,snout,earL,earL,earL,snout,snout,snout,earL,earL,earL
+coords,x,y,likelihood,x,y,likelihood,x,y,likelihood,x,y,likelihood
+0,1.5,2.5,0.9,3.5,4.5,0.8,,,,,,
+1,5.5,6.5,0.7,,,,9.5,8.5,0.6,7.5,6.5,0.5
+"""
+
+
+class Array:
+    """As much of an xarray.DataArray as a reader asks for."""
+
+    def __init__(self, values, dims):
+        self.values, self.dims = values, dims
+
+    def transpose(self, *dims):
+        return Array(self.values.transpose([self.dims.index(dim) for dim in dims]), dims)
+
+
+def movement_of(path, software):
+    """What movement makes of MICE."""
+    assert software == "DeepLabCut"
+    rows = [line.split(",")[1:] for line in path.read_text().splitlines()[4:]]
+    table = np.array([[float(word or "nan") for word in row] for row in rows])
+    table = table.reshape(2, 2, 2, 3)  # frames, individuals, keypoints, x y likelihood
+    return SimpleNamespace(
+        position=Array(table[..., :2].transpose(0, 3, 2, 1), POSITION),
+        confidence=Array(table[..., 2].transpose(0, 2, 1), CONFIDENCE),
+        coords={
+            "keypoints": SimpleNamespace(values=["snout", "earL"]),
+            "individuals": SimpleNamespace(values=["a", "b"]),
+        },
+    )
+
+
+POSITION = ("time", "space", "keypoints", "individuals")
+CONFIDENCE = ("time", "keypoints", "individuals")
+MOUSE = {"name": "mouse", "joints": ["left_ear", "tail", "snout"], "bones": []}
+
+
+@pytest.mark.parametrize("library", ["as here", "real"])
+def test_deeplabcut_with_a_layout_of_the_users(tmp_path, monkeypatch, library):
+    if library == "real":
+        pytest.importorskip("movement")
+    else:
+        monkeypatch.setitem(sys.modules, "movement", ModuleType("movement"))
+        monkeypatch.setitem(sys.modules, "movement.io", SimpleNamespace(load_dataset=movement_of))
+    path = write(tmp_path / "mice.csv", MICE)
+    layout = define_layout(MOUSE, "mouse.yaml")
+    clip_set = read(path, layout=layout)
+    assert clip_set.layout is layout and any("tail count" in note for note in clip_set.notes)
+    nothing = [0, 0, 0]
+    expected = {
+        (0, 0): [[3.5, 4.5, 0.8], nothing, [1.5, 2.5, 0.9]],
+        (0, 1): [nothing, nothing, [5.5, 6.5, 0.7]],
+        (1, 1): [[7.5, 6.5, 0.5], nothing, [9.5, 8.5, 0.6]],
+    }
+    check(clip_set.clips[0], {place: np.array(joints) for place, joints in expected.items()})
+    with pytest.raises(UserError, match=r"joints named snout, earL.*--layout"):
+        read(path)
+
+
+def test_movement_missing_is_told_with_a_remedy(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "movement.io", None)
+    for name in ("mice.csv", "mice.slp", "mice.h5"):
+        with pytest.raises(UserError, match=r"pip install -r requirements-movement\.lock"):
+            read(write(tmp_path / name, MICE))
 
 
 def test_a_folder_of_classes(tmp_path):

@@ -33,10 +33,11 @@ def test_every_dependency_is_pinned_as_the_project_asks():
     asked = project["dependencies"] + project["optional-dependencies"]["dev"]
     for requirement in map(Requirement, asked):
         assert pinned[canonicalize_name(requirement.name)] in requirement.specifier, requirement
-    video = pins("requirements-video.lock")
-    for requirement in map(Requirement, project["optional-dependencies"]["video"]):
-        assert video[canonicalize_name(requirement.name)] in requirement.specifier, requirement
-    assert not video.keys() & pinned.keys()
+    for extra in ("video", "movement"):
+        own = pins(f"requirements-{extra}.lock")
+        for requirement in map(Requirement, project["optional-dependencies"][extra]):
+            assert own[canonicalize_name(requirement.name)] in requirement.specifier, requirement
+        assert not own.keys() & pinned.keys()
 
 
 def test_what_the_dependencies_need_is_pinned_too():

@@ -29,8 +29,8 @@ def read(source: Source) -> tuple[Clip, Layout]:
         from movement.io import load_dataset
     except ImportError:
         raise UserError(
-            f"{source.path} needs the movement library: pip install 'movement>=0.15' "
-            "(see docs/formats.md)"
+            f"{source.path} is read by the movement library, which is not installed: run "
+            "`pip install -r requirements-movement.lock`"
         ) from None
     try:
         found = load_dataset(source.path, _software(source.path))

@@ -379,6 +379,8 @@ def _of(clip_id: str) -> str:
 
 def clip_name(source: Source, recording: str, alone: bool) -> str:
     """A clip's name: the file's where it has one recording, else the recording's."""
-    stem = source.path.stem if source.path.is_file() else source.path.resolve().name
+    folder = source.path.resolve()
+    folder = folder.parent if folder.name == "labels" else folder  # as Ultralytics calls it
+    stem = source.path.stem if source.path.is_file() else folder.name
     name = stem if alone or not recording else recording
     return "".join(c if c.isprintable() else "_" for c in name)[:200] or "clip"
