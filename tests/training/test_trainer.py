@@ -101,6 +101,38 @@ def test_the_best_epoch_is_kept_and_patience_stops(keep):
     assert np.mean(found.argmax(1) == val.labels) == history[best].val_accuracy
 
 
+@pytest.mark.parametrize(
+    ("keep", "best"), [("val_loss", 4), ("val_accuracy", 2), ("val_macro_f1", 1)]
+)
+def test_weights_of_the_best_epoch_are_kept(keep, best, monkeypatch):
+    """By figures that are written down beforehand; as good as the best is not better."""
+    written = {
+        "val_loss": [0.9, 0.5, 0.8, 0.4, 0.6, 0.6, 0.4, 0.3],
+        "val_accuracy": [0.1, 0.3, 0.2, 0.3, 0.1, 0.4, 0.4, 0.4],
+        "val_macro_f1": [0.6, 0.5, 0.6, 0.4, 0.7, 0.7, 0.7, 0.7],
+    }
+    one = trainer(epochs=8, keep=keep, patience=3, schedule="constant")
+    figures = (dict(zip(written, row, strict=True)) for row in zip(*written.values(), strict=True))
+    monkeypatch.setattr(one, "_val_figures", lambda: next(figures))
+    after = [weights(one.network) for _ in one.epochs()]
+    assert len(after) == best + 3
+    assert torch.equal(weights(one.trained()), after[best - 1])
+    assert not torch.equal(after[-1], after[best - 1])
+
+
+def test_the_learning_rate_in_the_history_is_that_of_the_last_batch():
+    assert {entry.lr for entry in fit(schedule="constant")[1]} == {TRAIN.lr}
+    _, history = fit(schedule="onecycle")
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, TRAIN.lr, 16)
+    rates = []
+    for _ in range(16):  # four epochs of four batches
+        rates.append(schedule.get_last_lr()[0])
+        optimizer.step()
+        schedule.step()
+    assert [entry.lr for entry in history] == pytest.approx(rates[3::4])
+
+
 def test_whole_clips_are_taken_as_they_are():
     sequences = made_sequences()
     model, _ = fit(model=KERAS)
@@ -229,6 +261,7 @@ def test_the_train_loss_is_the_mean_over_clips_and_classifiers(smoothing):
                 "keep": "val_loss",
                 "patience": 3,
                 "epochs": 12,
+                "schedule": "constant",
                 "refit": False,
             },
         ),
