@@ -94,7 +94,7 @@ def show(options: argparse.Namespace) -> None:
     """Draw a clip as stick figures, still or moving."""
     import numpy as np
 
-    from har.clips.user_files import layout_of
+    from har.clips import layout_of
     from har.figures.skeletons import clip_picture, moving_clip
     from har.figures.style import png
     from har.recognition import answers
@@ -175,20 +175,17 @@ def extract(options: argparse.Namespace) -> None:
 
 def convert(options: argparse.Namespace) -> None:
     """Write clips of any form as a pickle in the published format."""
+    from har.clips import layout_of
     from har.clips.annotations import write_pickle
     from har.clips.keypoint_files import to_layout
     from har.clips.sources import read, together
-    from har.clips.user_files import layout_of
     from har.skeleton import check_layout, find_layout
 
     _check_suffix(options.output, ".pkl")
     layout = find_layout(options.layout) if options.layout else None
     target = find_layout(options.to) if options.to else None
-    dimensions = layout.dimensions if layout else 2
-    sets = [
-        (Path(source), read(source, options.image_size, options.fps or 0, dimensions, layout))
-        for source in options.sources
-    ]
+    told = {"image_size": options.image_size, "fps": options.fps or 0.0, "axes": options.axes}
+    sets = [(Path(source), read(source, layout=layout, **told)) for source in options.sources]
     clip_set = together(sets) if len(sets) > 1 else sets[0][1]
     if layout:
         for clip in clip_set.clips:
@@ -209,8 +206,17 @@ def inspect(options: argparse.Namespace) -> None:
     """Tell what a file holds."""
     from har.clips.describe import describe
     from har.clips.sources import read
+    from har.skeleton import find_layout
 
-    print("\n".join(describe(read(options.file))))
+    layout = find_layout(options.layout) if options.layout else None
+    clip_set = read(
+        options.file,
+        options.image_size,
+        options.fps or 0.0,
+        layout=layout,
+        axes=options.axes,
+    )
+    print("\n".join(describe(clip_set)))
 
 
 def simulate(options: argparse.Namespace) -> None:
@@ -303,12 +309,17 @@ def _read(options: argparse.Namespace, recognizer: "Recognizer | None") -> "Clip
     from har.video.decoding import is_video
 
     layout = find_layout(options.layout) if options.layout else None
-    model = recognizer.checkpoint.layout if recognizer else None
-    dimensions = next((found.dimensions for found in (layout, model) if found), 2)
+    dimensions = recognizer.checkpoint.layout.dimensions if recognizer else None
     if is_video(options.file):
         clip_set = _extracted(options)
     else:
-        clip_set = read(options.file, options.image_size, dimensions=dimensions, layout=layout)
+        clip_set = read(
+            options.file,
+            options.image_size,
+            dimensions=dimensions,
+            layout=layout,
+            axes=options.axes,
+        )
     if recognizer and clip_set.layout:
         clip_set = to_layout(clip_set, clip_set.layout, recognizer.checkpoint.layout)
     for note in clip_set.notes:
@@ -504,24 +515,33 @@ def _parser() -> argparse.ArgumentParser:
             help="pose estimators (.onnx); default: MoveNet, fetched once",
         )
 
-    def layout(added: argparse.ArgumentParser) -> None:
+    def untold(added: argparse.ArgumentParser) -> None:
         added.add_argument(
             "--layout", metavar="NAME|YAML", help="of the file's joints, if it does not tell it"
+        )
+        added.add_argument(
+            "--image-size",
+            type=_image_size,
+            metavar="WIDTHxHEIGHT",
+            help="in pixels, where the file does not tell it",
+        )
+        added.add_argument(
+            "--fps", type=_positive, help="frames per second (default: the file's own, else 25)"
+        )
+        added.add_argument(
+            "--axes",
+            default="",
+            metavar="ORDER",
+            help="of own arrays: m persons, t frames, v joints, c coordinates, n clips, such as "
+            "tmvc (default: told by shape and movement)",
         )
 
     def clips(added: argparse.ArgumentParser) -> None:
         added.add_argument(
             "file", help="a video, a pickle, own keypoints, a pose tool's file, or a folder"
         )
-        layout(added)
         added.add_argument("--clip", metavar="ID", help="one clip, by its id or a part of it")
-        added.add_argument(
-            "--image-size", type=_image_size, metavar="WIDTHxHEIGHT",
-            help="in pixels, of own keypoints whose file does not tell it",
-        )  # fmt: skip
-        added.add_argument(
-            "--fps", type=_positive, help="frames per second (default: the file's own, else 25)"
-        )
+        untold(added)
         persons(added)
 
     added = command("predict", predict, "name the action of clips")
@@ -568,18 +588,12 @@ def _parser() -> argparse.ArgumentParser:
         "sources", nargs="+", metavar="SOURCE", help="a file or folder (docs/formats.md)"
     )
     added.add_argument("-o", dest="output", metavar="PKL", required=True)
-    added.add_argument(
-        "--image-size",
-        type=_image_size,
-        metavar="WIDTHxHEIGHT",
-        help="in pixels, where the file does not tell it",
-    )
-    added.add_argument("--fps", type=_positive, help="frames per second, where not told")
-    layout(added)
+    untold(added)
     added.add_argument("--to", metavar="NAME|YAML", help="map the joints to this layout, by name")
 
     added = command("inspect", inspect, "tell what a file holds")
     added.add_argument("file", help="a pickle, own keypoints (.npz, .npy, .json), or a folder")
+    untold(added)
 
     added = command("simulate", simulate, "write a simulated data set as a pickle")
     added.add_argument("file", metavar="OUT.pkl")

@@ -1,101 +1,210 @@
-"""The published annotation format: one pickle of clips, read safely, checked, and written.
+"""The published annotation format: clips as dictionaries, checked, and written as a pickle.
 
 `{"split": {subset: [clip id]}, "annotations": [{"frame_dir": clip id, "label": int,
 "total_frames": T, "img_shape": (height, width), "original_shape": (height, width),
 "keypoint": (M, T, V, C) in pixels, "keypoint_score": (M, T, V)}]}` is what OpenMMLab publishes for
-UCF101, HMDB51, NTU and others. Three keys more are read and written: `classes`, the class names in
-label order, and a clip's `group` and `fps`. A 3D file has C = 3 and no `keypoint_score`.
+UCF101, HMDB51, NTU and others. Read and written besides are `classes`, the class names in label
+order, and a clip's `group` and `fps`. All but `keypoint` is optional, and every form of clip is
+brought into this one: lists and dictionaries of annotations, single ones, and own arrays.
 """
 
-import itertools
 import math
 import pickle
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
 import numpy as np
 
-from har.clips import UNLABELLED, Clip, ClipSet, catalogue, safe_pickle
+from har.clips import UNLABELLED, Clip, ClipSet, catalogue, make_clip, safe_pickle
+from har.clips.arrays import numbers
+from har.clips.axes import check_axes, recognise, reorder
+from har.clips.notes import Notes
 from har.clips.safe_pickle import shown
 from har.errors import UserError
 from har.files import write_atomically
-from har.skeleton import layout_of_setting
+from har.skeleton import Layout, layout_of_setting
 
 _MOST_CLASSES = 10_000
 _LONGEST_NAME = 1000  # characters
 _HIGHEST_FPS = 100_000
-_COPIES = 4  # arrays in memory may be this many times the file, no more
-_FAR = 3  # image sizes beyond the image, from where on a coordinate is worth a note
-_TOO_FAR = 1e9  # from where on squares and sums of single precision are no longer sure to be finite
+COPIES = 4  # arrays in memory may be this many times the file, no more
+_MOST_TOLD = 5  # names in one message
+
+# What a clip's fields are called in the published format, in own files, and elsewhere.
+_NAME = ("frame_dir", "filename", "clip", "id", "name")
+_KEYPOINTS = ("keypoint", "keypoints", "data")
+_SCORES = ("keypoint_score", "keypoint_scores", "scores", "confidence")
+_IMAGE_SIZE = ("img_shape", "image_size", "original_shape")
+_SUBSET = ("subset", "split")
+_OTHERS = ("total_frames", "label", "group", "fps")
+_READ = {*_NAME, *_KEYPOINTS, *_SCORES, *_IMAGE_SIZE, *_SUBSET, *_OTHERS}
+_SUFFIXES = (".pkl", ".pickle", ".npz", ".npy", ".json", ".gz", ".xz", ".bz2")
+_READ_OF_SETS = {"annotations", "split", "classes", "layout"}
+_UCF101_IMAGE = (256, 340)  # height and width; its one-clip pickles do not tell it
 
 # Clip names that give away the class, or the video or person, and with it the sister clips.
 _UCF101_ID = re.compile(r"v_(?P<group>(?P<name>[A-Za-z]+)_g\d{2})_c\d{2}")
 _NTU_ID = re.compile(r"S\d{3}C\d{3}(?P<group>P\d{3})R\d{3}A(?P<action>\d{3})")
 _HMDB51_ID = re.compile(r"(?P<words>\w+)_[hulf]_[cn]m_np\d_(?:ba|fr|le|ri)_(?:bad|med|goo)_\d+")
-_ROLE = re.compile(r"train(?:ing)?|val(?:id|idation)?|dev|test(?:ing)?", re.IGNORECASE)
+_ROLES = {
+    word: role
+    for role, words in (
+        ("train", "training train trn"),
+        ("val", "validation valid val dev"),
+        ("test", "testing test"),
+        ("eval", "evaluation eval"),
+    )
+    for word in words.split()
+}
+_SUBSET_NAME = re.compile(
+    rf"(?:(?P<before>.+)[_ -])?(?P<role>{'|'.join(_ROLES)})"
+    r"(?:[_ -]?(?P<number>\d.*)|[_ -](?P<after>.+))?",
+    re.IGNORECASE,
+)
+_LABEL_AND_ID = re.compile(r"(?P<label>\d{1,4})_(?P<id>.+)", re.ASCII)
 
 
-def read_pickle(path: str | Path, classes: Sequence[str] | None = None) -> ClipSet:
-    """Read and check a pickle in the published format.
+@dataclass(frozen=True)
+class Given:
+    """What a user says of clips whose file does not tell it.
 
-    A clip that can't be used (NaN, no person, no frame) is dropped, and what is only odd is put
-    right; `notes` tells both. The class names are the file's own, else `classes`, else those of
-    the known set that the clip names belong to, else the label ids; where clip names contradict
-    the order of a known set's labels, the clip names are believed. Arrays may be read-only.
+    Attributes:
+        image_size: (height, width) in pixels, None where unknown.
+        fps: frames per second, 0 where unknown.
+        dimensions: coordinates per joint, None to tell them by the numbers.
+        axes: order of the arrays' axes, as in har.clips.axes; empty to recognise it.
+        layout: of the joints.
+    """
+
+    image_size: tuple[int, int] | None = None
+    fps: float = 0.0
+    dimensions: int | None = None
+    axes: str = ""
+    layout: Layout | None = None
+
+
+def read_pickle(
+    path: str | Path, classes: Sequence[str] | None = None, given: Given | None = None
+) -> ClipSet:
+    """Read and check a pickle of annotations or of one clip.
+
+    A clip without persons or frames is dropped, and what is only odd is put right; `notes` tells
+    both. The class names are the file's own, else `classes`, else those of the known set that the
+    clip names belong to, else the label ids; where clip names contradict the order of a known set's
+    labels, the clip names are believed. Arrays may be read-only.
 
     Raises:
-        UserError: the file is missing, damaged, unsafe, not in this format, or no clip is usable.
+        UserError: the file is missing, damaged, unsafe, not of this kind, or no clip is usable.
     """
     path = Path(path)
-    content = safe_pickle.load(path)
-    if not isinstance(content, dict) or not isinstance(content.get("annotations"), list | tuple):
-        raise UserError(
-            f"{path} is not in the published format: it needs a dictionary with `split` and "
-            f"a list `annotations`, but holds {shown(content)}"
-        )
-    return check(path, content, classes, room=_COPIES * path.stat().st_size)
+    content, size = safe_pickle.load_and_measure(path)
+    return check(path, annotations_of(path, content), classes, COPIES * size, given)
+
+
+def annotations_of(path: Path, content: Any) -> dict[Any, Any]:
+    """Bring what a file holds into the published form: a dictionary with a list `annotations`.
+
+    Args:
+        path: of the file; its name is that of a clip that has none.
+        content: the published form, a list of annotations, a dictionary of them by clip name or of
+            lists of them by subset, one annotation, or an array or nested lists of one clip.
+
+    Raises:
+        UserError: it is none of these.
+    """
+    if isinstance(content, dict) and "annotations" in content:
+        items = content["annotations"]
+        if isinstance(items, dict):
+            items = _named(items)
+        if isinstance(items, list | tuple):
+            return content | {"annotations": items}
+    elif isinstance(content, dict) and _is_annotation(content):
+        keys = ("classes",) if isinstance(content.get("label"), str | int) else ()
+        own = {key: content[key] for key in keys if key in content}
+        return own | {"annotations": [_named_by_file(path, content)]}
+    elif isinstance(content, dict) and content:
+        values = list(content.values())
+        if all(map(_is_annotation, values)):
+            return {"annotations": _named(content)}
+        lists = [key for key, value in content.items() if _is_list_of_annotations(value)]
+        if len(lists) == len(content):
+            return {
+                "annotations": [
+                    {"subset": key} | item for key, items in content.items() for item in items
+                ]
+            }
+    elif _is_list_of_annotations(content):
+        return {"annotations": content}
+    elif isinstance(content, np.ndarray) or _is_nested(content):
+        return {"annotations": [_named_by_file(path, {"keypoints": content})]}
+    raise UserError(
+        f"{path} holds {_contents(content)}: give a list of annotations, alone or as `annotations` "
+        "of a dictionary, each with `keypoint` (persons, frames, joints, 2), or the keypoints of "
+        "one clip"
+    )
 
 
 def check(
     path: Path,
-    content: Mapping[str, Any],
+    content: Mapping[Any, Any],
     classes: Sequence[str] | None = None,
     room: float = math.inf,
+    given: Given | None = None,
 ) -> ClipSet:
-    """Make a clip set of the content of a published pickle; see read_pickle.
+    """Make a clip set of annotations; see read_pickle.
 
     Args:
         path: for messages.
-        content: `annotations`, and perhaps `split` and `classes`.
+        content: `annotations`, and perhaps `split`, `classes` and `fps`.
         classes: class names where the content has none.
         room: most bytes that the arrays of all clips together may have.
+        given: what the annotations do not tell.
 
     Raises:
         UserError: as read_pickle.
     """
-    notes = _Notes()
+    given = given or Given()
+    notes = Notes()
+    items = list(_one_by_one(path, content["annotations"], given, notes))
+    ids = _clip_ids(path, [item for item, _ in items], notes)
+    own = _own_names(path, content.get("classes"))
+    labels, own = _labels(path, ids, [item for item, _ in items], own)
     clips = []
-    for number, annotation in enumerate(content["annotations"]):
-        clip = _clip(path, number, annotation, notes)
+    marked: dict[str, list[str]] = {}
+    for (item, axes), clip_id, label in zip(items, ids, labels, strict=True):
+        clip = _clip(path, clip_id, label, item, axes, given, notes)
         if clip is None:
             continue
         room -= clip.keypoints.nbytes + clip.scores.nbytes
         if room < 0:
             raise UserError(f"{path} repeats one array in many clips: give every clip its own")
         clips.append(clip)
+        if isinstance(subset := _first(item, _SUBSET), str):
+            marked.setdefault(subset, []).append(clip_id)
     if not clips:
         raise UserError(f"{path} has no usable clip: {'; '.join(notes.lines()) or 'it is empty'}")
+    unread = dict.fromkeys(key for item, _ in items for key in item if key not in _READ)
+    unread |= dict.fromkeys(key for key in content if key not in _READ_OF_SETS)
+    if unread:
+        notes.add(f"keys that are not needed are ignored: {_some(list(unread))}")
     _check_together(path, clips)
-    if all(clip.group == clip.id for clip in clips):
+    if len(clips) > 1 and all(clip.group == clip.id for clip in clips):
         notes.add("no clip names its group: leaks between sister clips can't be seen")
-    names = _class_names(path, clips, content.get("classes"), classes, notes)
-    ids = {clip.id for clip in clips}
-    subsets = _subsets(path, content.get("split"), ids, notes.dropped, notes)
+    for clip in clips:
+        if clip.label == UNLABELLED:
+            notes.add("no label: can be predicted, not learnt from", clip.id)
+    names = _class_names(path, clips, own, classes, notes)
+    known = {clip.id for clip in clips}
+    split = content.get("split")
+    subsets = _subsets(path, marked if split is None else split, known, notes.dropped, notes)
     setting = content.get("layout")
-    layout = None if setting is None else layout_of_setting(setting, str(path))
+    layout = given.layout
+    if layout is None and setting is not None:
+        layout = layout_of_setting(setting, str(path))
     return ClipSet(clips, names, subsets, notes.lines(), layout)
 
 
@@ -136,6 +245,14 @@ def write_pickle(path: str | Path, clip_set: ClipSet) -> None:
         pickle.dump(content, file, protocol=4)
 
 
+def clip_name(path: Path) -> str:
+    """What a clip is called that has no name but its file's."""
+    name = path
+    while name.suffix.lower() in _SUFFIXES:
+        name = name.with_suffix("")
+    return name.name if _is_name(name.name) else "clip"
+
+
 def group_of(clip_id: str) -> str:
     """The group a clip's name gives away, else the name itself.
 
@@ -146,119 +263,290 @@ def group_of(clip_id: str) -> str:
     return match["group"] if match else clip_id
 
 
-class _Notes:
-    """Notes of one kind are counted and told in one line with their first example."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-        self.first: dict[str, str] = {}
-        self.dropped: set[str] = set()
-
-    def add(self, what: str, clip_id: str = "", detail: str = "") -> None:
-        self.counts[what] += 1
-        self.first.setdefault(what, f"{shown(clip_id)}{detail}" if clip_id else detail)
-
-    def drop(self, why: str, clip_id: str) -> None:
-        """Tell why a clip is left out."""
-        self.dropped.add(clip_id)
-        self.add(f"dropped: {why}", clip_id)
-
-    def lines(self) -> list[str]:
-        lines = []
-        for what, count in self.counts.items():
-            first = self.first[what]
-            clips = f" ({count} clip{'s' * (count > 1)}, first {first})" if first else ""
-            lines.append(what + clips)
-        return lines
+def _first(item: Mapping[Any, Any], keys: Sequence[str]) -> Any:
+    """The first of some keys' values that is there."""
+    return next((item[key] for key in keys if item.get(key) is not None), None)
 
 
-def _clip(path: Path, number: int, annotation: Any, notes: _Notes) -> Clip | None:
+def _is_annotation(value: Any) -> bool:
+    return isinstance(value, dict) and any(key in value for key in (*_KEYPOINTS, "raw_file"))
+
+
+def _is_list_of_annotations(value: Any) -> bool:
+    return isinstance(value, list | tuple) and bool(value) and all(map(_is_annotation, value))
+
+
+def _is_nested(value: Any) -> bool:
+    """Whether lists are nested as deeply as keypoints are."""
+    for _ in range(3):
+        if not isinstance(value, list | tuple) or not value:
+            return False
+        value = value[0]
+    return True
+
+
+def _named(items: Mapping[Any, Any]) -> list[Any]:
+    """Annotations by clip name as a list."""
+    return [
+        {"frame_dir": key} | item if _is_annotation(item) else item for key, item in items.items()
+    ]
+
+
+def _named_by_file(path: Path, item: dict[Any, Any]) -> dict[Any, Any]:
+    """An annotation that has the file's name where it has none, and the label that it tells."""
+    if _first(item, _NAME) is not None:
+        return item
+    stem = clip_name(path)
+    told = _LABEL_AND_ID.fullmatch(stem) if "data" in item else None
+    if told:
+        return {"label": int(told["label"]), "frame_dir": told["id"]} | item
+    return item | {"frame_dir": stem}
+
+
+def _contents(content: Any) -> str:
+    """What a file holds, for a message: the keys of a dictionary, the first item of a list."""
+    if isinstance(content, dict) and content:
+        return f"a dictionary with {_some(list(content))}"
+    if isinstance(content, list | tuple) and content:
+        return f"a list of {len(content)}, the first of them {_contents(content[0])}"
+    return shown(content)
+
+
+def _some(names: list[Any]) -> str:
+    more = f" and {len(names) - _MOST_TOLD} more" if len(names) > _MOST_TOLD else ""
+    return ", ".join(map(shown, names[:_MOST_TOLD])) + more
+
+
+def _one_by_one(
+    path: Path, items: Sequence[Any], given: Given, notes: Notes
+) -> Iterator[tuple[dict[Any, Any], str]]:
+    """Annotations with the order of their axes; an array of many clips becomes one of each."""
+    for number, item in enumerate(items):
+        if not isinstance(item, dict):
+            raise UserError(f"{path}: annotation {number} is {shown(item)}, not a dictionary")
+        key = next((key for key in _KEYPOINTS if item.get(key) is not None), None)
+        if key is None:
+            yield item, given.axes
+            continue
+        named = f"clip {shown(_first(item, _NAME) or clip_name(path))}"
+        array = numbers(item[key], f"{path}: {named} needs numbers in `{key}`")
+        if array.ndim == 5 or "n" in given.axes:
+            yield from _apart(path, item | {key: array}, given.axes, notes)
+        else:
+            yield item | {key: array}, given.axes
+
+
+def _apart(
+    path: Path, item: dict[Any, Any], axes: str, notes: Notes
+) -> Iterator[tuple[dict[Any, Any], str]]:
+    """One annotation for each clip of an array, such as ST-GCN's (N, C, T, V, M).
+
+    Frames after the last, and persons after the last, in which somebody was seen are left out.
+    """
+    array, scores = _first(item, _KEYPOINTS), _first(item, _SCORES)
+    if axes:
+        check_axes(axes)
+        if len(axes) != array.ndim:
+            raise UserError(f"{path}: keypoints of shape {array.shape} do not have the axes {axes}")
+    else:
+        axes, note = recognise(array, None, scores is not None)
+        notes.add(note or f"an array of many clips is taken for {axes}")
+    arrays = reorder(array, axes)
+    if isinstance(scores, np.ndarray) and scores.ndim == len(axes) - 1:
+        scores = reorder(scores, axes.replace("c", ""))
+    rest = {
+        key: value
+        for key, value in item.items()
+        if key not in (*_KEYPOINTS, *_SCORES, "total_frames")
+    }
+    name = _first(item, _NAME)
+    digits = len(str(len(arrays)))
+    for number, points in enumerate(arrays):
+        seen = points.any(axis=(2, 3))
+        persons = max(np.flatnonzero(seen.any(axis=1)), default=0) + 1
+        frames = max(np.flatnonzero(seen.any(axis=0)), default=0) + 1
+        made = dict(rest) | {"keypoint": points[:persons, :frames]}
+        if scores is not None:
+            if len(scores) != len(arrays):
+                raise UserError(f"{path} has {len(arrays)} clips and {len(scores)} scores")
+            made["keypoint_score"] = scores[number][:persons, :frames]
+        for key, value in rest.items():  # such as a label for each
+            if isinstance(value, list | np.ndarray) and len(value) == len(arrays):
+                made[key] = value[number]
+        if len(arrays) > 1 and not isinstance(name, list | np.ndarray):
+            made["frame_dir"] = f"{name or clip_name(path)}_{number + 1:0{digits}d}"
+        yield made, "mtvc"
+
+
+def _clip_ids(path: Path, items: Sequence[dict[Any, Any]], notes: Notes) -> list[str]:
+    ids = []
+    for number, item in enumerate(items):
+        clip_id = _first(item, _NAME)
+        if clip_id is None:
+            notes.add("clips without a name in `frame_dir` are numbered")
+            clip_id = f"{clip_name(path)}_{number + 1}"
+        text = _text(clip_id)
+        if text is None:
+            raise UserError(
+                f"{path}: annotation {number} has {shown(clip_id)} as its clip's name in "
+                "`frame_dir`: give a printable text"
+            )
+        ids.append(text)
+    return ids
+
+
+def _text(value: Any) -> str | None:
+    """A name, or a whole number as a name; None for anything else."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
+        return str(value)
+    return value if _is_name(value) else None
+
+
+def _labels(
+    path: Path, ids: Sequence[str], items: Sequence[dict[Any, Any]], names: list[str] | None
+) -> tuple[list[int], list[str] | None]:
+    """Label of each annotation, and the class names, which may be those that the labels are."""
+    labels = [
+        _label(f"{path}: clip {shown(clip_id)}", item.get("label"))
+        for clip_id, item in zip(ids, items, strict=True)
+    ]
+    if not any(isinstance(label, str) for label in labels):
+        return [int(label) for label in labels], names
+    if names is None:
+        if all(isinstance(label, str) and _is_number(label) for label in labels):
+            return [int(label) for label in labels], None
+        names = sorted({label for label in labels if isinstance(label, str)})
+        numbers = [label for label in labels if isinstance(label, int) and label != UNLABELLED]
+        if numbers:
+            raise UserError(
+                f"{path} has clips with label {numbers[0]} and with label {shown(names[0])}: give "
+                "all labels as numbers or all as class names"
+            )
+    number_of = {name: number for number, name in enumerate(names)}
+    for index, label in enumerate(labels):
+        if isinstance(label, str):
+            known = number_of.get(label, int(label) if _is_number(label) else None)
+            if known is None:
+                raise UserError(
+                    f"{path}: clip {shown(ids[index])} has label {shown(label)}, which is none of "
+                    f"`classes`: {_some(names)}"
+                )
+            labels[index] = known
+    return [int(label) for label in labels], names
+
+
+def _label(where: str, label: Any) -> int | str:
+    """A label as a number or a name, UNLABELLED where there is none."""
+    if isinstance(label, np.ndarray | list | tuple) and np.size(label) == 1:
+        label = np.ravel(label)[0]
+    if isinstance(label, np.generic):
+        label = label.item()
+    if isinstance(label, float) and label.is_integer():
+        label = int(label)
+    if label is None or (isinstance(label, float) and math.isnan(label)):
+        return UNLABELLED
+    if _is_name(label):
+        return label
+    if not isinstance(label, int) or isinstance(label, bool) or not -1 <= label < _MOST_CLASSES:
+        raise UserError(
+            f"{where} has label {shown(label)}: labels are numbers, 0 to {_MOST_CLASSES - 1}, or "
+            "class names"
+        )
+    return label
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 5
+
+
+def _clip(
+    path: Path,
+    clip_id: str,
+    label: int,
+    item: Mapping[Any, Any],
+    axes: str,
+    given: Given,
+    notes: Notes,
+) -> Clip | None:
     """One checked clip, or None where it is dropped, which the notes tell."""
-    if not isinstance(annotation, dict):
-        raise UserError(f"{path}: annotation {number} is {shown(annotation)}, not a dictionary")
-    clip_id = annotation.get("frame_dir", annotation.get("filename"))
-    if not _is_name(clip_id):
-        raise UserError(f"{path}: annotation {number} needs its clip's name in `frame_dir`")
     where = f"{path}: clip {shown(clip_id)}"
-    label = _label(where, annotation.get("label"))
-    if label == UNLABELLED:
-        notes.add("no label: can be predicted, not learnt from", clip_id)
-
-    keypoints = annotation.get("keypoint")
-    if not isinstance(keypoints, np.ndarray) or keypoints.dtype.kind not in "fiu":
+    keypoints = _first(item, _KEYPOINTS)
+    if keypoints is None:
+        if (raw := item.get("raw_file")) is not None:
+            raise UserError(
+                f"{where} has no keypoints, only the name of another file in `raw_file` "
+                f"({shown(raw)}), as in the list of Kinetics-400: its keypoints are published "
+                "apart; put each clip's into its annotation as `keypoint`, or take a set that "
+                "holds them, such as ntu60"
+            )
         raise UserError(
-            f"{where} needs numbers in `keypoint`, an array (persons, frames, joints, 2), "
-            f"but has {shown(keypoints)}"
+            f"{where} has no keypoints: give them in `keypoint`, (persons, frames, joints, 2)"
         )
-    if keypoints.ndim != 4 or keypoints.shape[2] < 1 or keypoints.shape[3] not in (2, 3):
-        raise UserError(
-            f"{where} has keypoints of shape {keypoints.shape}, not (persons, frames, joints, 2)"
+    if keypoints.ndim == 4 and 0 in keypoints.shape[:2]:
+        notes.drop("no person" if len(keypoints) == 0 else "no frame", clip_id)
+        return None
+    size = _first(item, _IMAGE_SIZE)
+    size = given.image_size if size is None else size
+    if size is None and "data" in item and _UCF101_ID.fullmatch(clip_id):
+        size = _UCF101_IMAGE
+        notes.add("a one-clip pickle tells no image size: UCF101's 340x256 is taken", clip_id)
+    group = item.get("group")
+    if group is not None and (group := _text(group)) is None:
+        raise UserError(f"{where} has {shown(item['group'])} as its `group`: give a text")
+    frames = item.get("total_frames")
+    if isinstance(frames, float) and frames.is_integer():
+        frames = int(frames)
+    try:
+        clip = make_clip(
+            clip_id,
+            keypoints,
+            _first(item, _SCORES),
+            size,
+            given.dimensions,
+            label=label,
+            group=group or group_of(clip_id),
+            fps=_fps(clip_id, item.get("fps")) or given.fps,
+            frames=frames if isinstance(frames, int) else None,
+            axes=axes,
+            notes=notes,
         )
-    flat = keypoints.shape[3] == 2
-    scores = annotation.get("keypoint_score")
-    if scores is None and flat:
-        raise UserError(f"{where} has no `keypoint_score`, an array (persons, frames, joints)")
-    if scores is not None and (
-        not isinstance(scores, np.ndarray)
-        or scores.dtype.kind not in "fiu"
-        or scores.shape != keypoints.shape[:3]
-    ):
-        raise UserError(
-            f"{where} needs numbers of shape {keypoints.shape[:3]} in `keypoint_score`, "
-            f"but has {shown(scores)}"
-        )
-    frames = annotation.get("total_frames", keypoints.shape[1])
-    if not isinstance(frames, int) or frames != keypoints.shape[1]:
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    if frames is not None and frames != clip.keypoints.shape[1]:
         notes.add(
             "total_frames differs from the array: the array is believed",
             clip_id,
-            f": {shown(frames)} and {keypoints.shape[1]}",
+            f": {shown(frames)} and {clip.keypoints.shape[1]}",
         )
-    image_size = _image_size(where, annotation, required=flat)
-    if keypoints.shape[0] == 0:
-        notes.drop("no person", clip_id)
-        return None
-    if keypoints.shape[1] == 0:
-        notes.drop("no frame", clip_id)
-        return None
-    if flat and 0 in image_size:
-        notes.drop("image of size 0", clip_id)
-        return None
+    return clip
 
-    keypoints = _normal_floats(keypoints)
-    lowest, highest = _range(keypoints)
-    if not np.isfinite(lowest + highest):
-        notes.drop("NaN or infinite coordinates", clip_id)
-        return None
-    far = max(-lowest, highest)
-    if far > _TOO_FAR:
-        notes.drop("coordinates too large to compute with", clip_id)
-        return None
-    if flat and far > (1 + _FAR) * max(image_size):
-        notes.add(
-            f"coordinates more than {_FAR} image sizes away: kept",
-            clip_id,
-            f": {far:.0f} px in an image of {max(image_size)}",
-        )
-    if scores is None:
-        scores = np.any(keypoints, axis=-1)
-    scores = _normal_floats(scores, keypoints.dtype)
-    lowest, highest = _range(scores)
-    if not np.isfinite(lowest + highest):
-        notes.drop("NaN or infinite scores", clip_id)
-        return None
-    if lowest < 0 or highest > 1:
-        notes.add("scores outside 0..1: clipped", clip_id, f": {lowest:.3g} to {highest:.3g}")
-        scores = scores.clip(0, 1)
-    if highest <= 0:
-        notes.add("no joint was seen in the whole clip", clip_id)
-    group = annotation.get("group")
-    if group is None:
-        group = group_of(clip_id)
-    elif not _is_name(group) and not (isinstance(group, int) and abs(group) < 2**63):
-        raise UserError(f"{where} has {shown(group)} as its `group`: give a string")
-    fps = _fps(where, annotation.get("fps"))
-    return Clip(clip_id, label, keypoints, scores, image_size, str(group), fps)
+
+def official_splits(names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """The splits that subset names speak of: split -> role (train, val, test) -> subset name.
+
+    `train1` and `test1` make split 1, `xsub_train` and `xsub_val` split xsub, `Train` and
+    `validation` the split without a name. `eval` is val, or test where there is a val.
+    """
+    found: dict[str, dict[str, str]] = {}
+    evaluated: list[tuple[str, str]] = []
+    for name in names:
+        match = _SUBSET_NAME.fullmatch(name)
+        if not match:
+            continue
+        split = "_".join(filter(None, match.group("before", "number", "after")))
+        role = _ROLES[match["role"].casefold()]
+        if role == "eval":
+            evaluated.append((split, name))
+        else:
+            found.setdefault(split, {}).setdefault(role, name)
+    for split, name in evaluated:
+        keys = found.setdefault(split, {})
+        keys.setdefault("test" if "val" in keys else "val", name)
+    return found
 
 
 def _is_name(value: Any) -> TypeGuard[str]:
@@ -266,53 +554,16 @@ def _is_name(value: Any) -> TypeGuard[str]:
     return isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME and value.isprintable()
 
 
-def _label(where: str, label: Any) -> int:
-    if label is None:
-        return UNLABELLED
-    if not isinstance(label, int) or isinstance(label, bool) or not 0 <= label < _MOST_CLASSES:
-        raise UserError(f"{where} has label {shown(label)}: labels are 0 to {_MOST_CLASSES - 1}")
-    return label
-
-
-def _image_size(where: str, annotation: Mapping[str, Any], required: bool) -> tuple[int, int]:
-    size = annotation.get("img_shape", annotation.get("original_shape"))
-    if size is None and not required:
-        return 0, 0
-    if isinstance(size, np.ndarray) and size.ndim == 1 and size.size <= 3:
-        size = size.tolist()
-    sides = list(size[:2]) if isinstance(size, list | tuple) else []
-    if len(sides) != 2 or not all(isinstance(side, int) and 0 <= side < 2**31 for side in sides):
-        raise UserError(f"{where} needs its image's (height, width) in `img_shape`")
-    return sides[0], sides[1]
-
-
-def _fps(where: str, fps: Any) -> float:
-    if fps is None:
+def _fps(clip_id: str, fps: Any) -> float:
+    if isinstance(fps, np.ndarray) and fps.size == 1:
+        fps = fps.item()
+    if fps is None or fps != fps:  # NaN is a table's way to say that there is none
         return 0.0
     if isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 <= fps <= _HIGHEST_FPS:
-        raise UserError(f"{where} has {shown(fps)} as its `fps`: give frames per second")
+        raise UserError(
+            f"clip {shown(clip_id)} has {shown(fps)} as its `fps`: give frames per second"
+        )
     return float(fps)
-
-
-def _normal_floats(array: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:
-    """C-contiguous and native; float16 stays so, to keep large sets small, all else is float32."""
-    if dtype is None:
-        half = array.dtype.kind == "f" and array.dtype.itemsize == 2
-        dtype = np.dtype(np.float16 if half else np.float32)
-    if array.dtype == dtype and array.flags.c_contiguous:
-        return array
-    with np.errstate(over="ignore"):  # too large becomes infinite, which is then told
-        return np.ascontiguousarray(array, dtype)
-
-
-def _range(array: np.ndarray) -> tuple[float, float]:
-    """Lowest and highest value (0 as the lowest if none is negative), NaN where there is one."""
-    if array.dtype == np.float16:  # halves without a sign bit are in the order of integers: faster
-        top = array.view(np.uint16).max()
-        if top < 0x8000:
-            return 0.0, float(top.view(np.float16))
-    with np.errstate(invalid="ignore"):
-        return float(array.min()), float(array.max())
 
 
 def _check_together(path: Path, clips: list[Clip]) -> None:
@@ -330,23 +581,40 @@ def _check_together(path: Path, clips: list[Clip]) -> None:
             )
 
 
+def _own_names(path: Path, classes: Any) -> list[str] | None:
+    """The class names that a file gives."""
+    if classes is None:
+        return None
+    if isinstance(classes, np.ndarray) and classes.size <= _MOST_CLASSES:
+        classes = classes.tolist()
+    if isinstance(classes, dict):  # names by label, or labels by name
+        numbered = {k: v for k, v in classes.items() if isinstance(k, int)} or {
+            v: k for k, v in classes.items() if isinstance(v, int)
+        }
+        if sorted(numbered) == list(range(len(classes))):
+            classes = [numbered[label] for label in range(len(classes))]
+    if (
+        not isinstance(classes, list | tuple)
+        or not all(map(_is_name, classes))
+        or len(set(classes)) < len(classes)
+    ):
+        raise UserError(f"{path}: `classes` must be a list of different names in label order")
+    return list(classes)
+
+
 def _class_names(
-    path: Path, clips: list[Clip], own: Any, given: Sequence[str] | None, notes: _Notes
+    path: Path,
+    clips: list[Clip],
+    own: list[str] | None,
+    given: Sequence[str] | None,
+    notes: Notes,
 ) -> list[str]:
     """Name of each label; read_pickle tells where it comes from."""
     labels = max(clip.label for clip in clips) + 1
-    if isinstance(own, np.ndarray) and own.size <= _MOST_CLASSES:
-        own = own.tolist()
     if own is not None:
-        if (
-            not isinstance(own, list | tuple)
-            or not all(map(_is_name, own))
-            or len(set(own)) < len(own)
-        ):
-            raise UserError(f"{path}: `classes` must be a list of different names in label order")
         if len(own) < labels:
             raise UserError(f"{path} has label {labels - 1}, but {len(own)} names in `classes`")
-        names = list(own)
+        names = own
     else:
         names = list(given or _classes_of_ids(clips))
     strangers = _strangers(clips, names)
@@ -368,8 +636,9 @@ def _classes_of_ids(clips: list[Clip]) -> Sequence[str]:
     ids = [clip.id for clip in clips]
     if all(_hmdb51_match(name) for name in ids):
         return catalogue.HMDB51_CLASSES
-    if all((match := _NTU_ID.fullmatch(name)) and int(match["action"]) <= 60 for name in ids):
-        return catalogue.NTU60_CLASSES
+    actions = [int(match["action"]) for name in ids if (match := _NTU_ID.fullmatch(name))]
+    if len(actions) == len(ids) and max(actions) <= 120:
+        return catalogue.NTU60_CLASSES if max(actions) <= 60 else catalogue.NTU120_CLASSES
     matches = [_UCF101_ID.fullmatch(name) for name in ids]
     said = {match["name"] for match in matches if match}
     if not all(matches):
@@ -395,8 +664,8 @@ def _name_in_id(clip_id: str, names: Mapping[str, str]) -> str | None:
         words = match["words"].casefold().split("_")
         tails = ("_".join(words[start:]) for start in range(len(words)))
         return next((names[tail] for tail in tails if tail in names), None)
-    if (match := _NTU_ID.fullmatch(clip_id)) and 0 < int(match["action"]) <= 60:
-        return names.get(catalogue.NTU60_CLASSES[int(match["action"]) - 1].casefold())
+    if (match := _NTU_ID.fullmatch(clip_id)) and 0 < int(match["action"]) <= 120:
+        return names.get(catalogue.NTU120_CLASSES[int(match["action"]) - 1].casefold())
     return None
 
 
@@ -426,7 +695,7 @@ def _names_in_ids(clips: list[Clip], names: Sequence[str], labels: int) -> list[
 
 
 def _subsets(
-    path: Path, split: Any, ids: set[str], dropped: set[str], notes: _Notes
+    path: Path, split: Any, ids: set[str], dropped: set[str], notes: Notes
 ) -> dict[str, list[str]]:
     """Official subsets without unknown and repeated ids, and with no clip on both sides."""
     if split is None:
@@ -440,9 +709,10 @@ def _subsets(
         if (
             not _is_name(name)
             or not isinstance(members, list | tuple)
-            or not all(isinstance(member, str) for member in members)
+            or not all(isinstance(member, str | int | float) for member in members)
         ):
             raise UserError(f"{path}: subset {shown(name)} of `split` is not a list of clip ids")
+        members = [_text(member) or shown(member) for member in members]
         known = [member for member in dict.fromkeys(members) if member in ids]
         unknown = [member for member in members if member not in ids and member not in dropped]
         for member in unknown:
@@ -458,17 +728,11 @@ def _subsets(
 
 def _check_apart(path: Path, subsets: Mapping[str, list[str]]) -> None:
     """Refuse a clip that is both in train1 and test1, or xsub_train and xsub_val."""
-    families: dict[str, list[tuple[str, str]]] = {}
-    for name in subsets:
-        if role := _ROLE.search(name):
-            family = name[: role.start()] + name[role.end() :]
-            families.setdefault(family, []).append((role[0].casefold(), name))
-    for members in families.values():
-        for (role_1, name_1), (role_2, name_2) in itertools.combinations(sorted(members), 2):
-            if role_1.startswith("train") == role_2.startswith("train"):
-                continue
-            if common := set(subsets[name_1]).intersection(subsets[name_2]):
+    for keys in official_splits(subsets).values():
+        held_out = [name for role, name in keys.items() if role != "train"]
+        for name in held_out if "train" in keys else ():
+            if common := set(subsets[keys["train"]]).intersection(subsets[name]):
                 raise UserError(
-                    f"{path}: clip {shown(min(common))} is both in subset {shown(name_1)} and in "
-                    f"{shown(name_2)} ({len(common)} such clips): take it out of one of them"
+                    f"{path}: clip {shown(min(common))} is both in subset {shown(keys['train'])} "
+                    f"and in {shown(name)} ({len(common)} such clips): take it out of one of them"
                 )

@@ -48,10 +48,27 @@ _NTU60 = """
     touch other person's pocket; handshaking; walking towards each other;
     walking apart from each other
 """
+_NTU120 = """
+    put on headphone; take off headphone; shoot at the basket; bounce ball; tennis bat swing;
+    juggling table tennis balls; hush (quiet); flick hair; thumb up; thumb down; make ok sign;
+    make victory sign; staple book; counting money; cutting nails; cutting paper (using scissors);
+    snapping fingers; open bottle; sniff (smell); squat down; toss a coin; fold paper;
+    ball up paper; play magic cube; apply cream on face; apply cream on hand back; put on bag;
+    take off bag; put something into a bag; take something out of a bag; open a box;
+    move heavy objects; shake fist; throw up cap/hat; hands up (both hands); cross arms;
+    arm circles; arm swings; running on the spot; butt kicks (kick backward); cross toe touch;
+    side kick; yawn; stretch oneself; blow nose; hit other person with something;
+    wield knife towards other person; knock over other person (hit with body);
+    grab other person's stuff; shoot at other person with a gun; step on foot; high-five;
+    cheers and drink; carry something with other person; take a photo of other person;
+    follow other person; whisper in other person's ear; exchange things with other person;
+    support somebody with hand; finger-guessing game (playing rock-paper-scissors)
+"""
 
 UCF101_CLASSES = tuple(_UCF101.split())
 HMDB51_CLASSES = tuple(_HMDB51.split())
 NTU60_CLASSES = tuple(" ".join(_NTU60.split()).split("; "))
+NTU120_CLASSES = NTU60_CLASSES + tuple(" ".join(_NTU120.split()).split("; "))  # A1 to A120
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from har.clips import packed_files
 from har.errors import UserError
 
 _FREE_OPERATIONS = 500_000  # whatever the file's size
@@ -37,6 +38,10 @@ _ARRAY = "numpy.ndarray"
 _DTYPE = "numpy.dtype"
 _ENCODE = "_codecs.encode"
 _LONG_TEXT = 1000  # characters
+_LONGEST_SHOWN = 4  # items
+_LONGEST_KEY = 10_000  # characters
+_LONGEST_TUPLE_KEY = 8  # items
+_MOST_TUPLE_KEYS = 10_000  # of all dictionaries of a file
 
 _LONG_LENGTHS = (
     pickletools.TAKEN_FROM_ARGUMENT4,
@@ -88,23 +93,38 @@ class _Unbuilt:
 def load(path: str | Path) -> Any:
     """Read a pickle of numbers, strings, lists, tuples, dictionaries and arrays of numbers.
 
-    Arrays are read-only where they are views of the file's bytes.
+    It may be packed by gzip, bzip2 or xz. Arrays are read-only where they are views of the file's
+    bytes.
 
     Raises:
         UserError: the file is missing, damaged, no pickle, too large for its content, or names
             any other class or function (which the message gives).
     """
+    return load_and_measure(path)[0]
+
+
+def load_and_measure(path: str | Path) -> tuple[Any, int]:
+    """Read a pickle, see load; its content and its size in bytes, unpacked."""
     path = Path(path)
     if not os.path.exists(path):
         raise UserError(f"{path} not found: check the path")
     if not os.path.isfile(path):
         raise UserError(f"{path} is not a file: give the path of a pickle")
+    start = b""
     try:
-        with path.open("rb", buffering=1 << 18) as file:
-            return _Machine(path, os.fstat(file.fileno()).st_size).run(file)
+        with (
+            path.open("rb", buffering=1 << 18) as packed,
+            packed_files.unpacked(path, packed) as file,
+        ):
+            start = file.read(32)
+            size = os.fstat(file.fileno()).st_size
+            file.seek(0)
+            return _Machine(path, size).run(file), size
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
     except _DAMAGE as error:
+        if kind := packed_files.kind_of(start):
+            raise UserError(f"{path} is no pickle but {kind}") from None
         reason = shown(str(error) or type(error).__name__)
         raise UserError(
             f"{path} is damaged, cut short or no pickle ({reason}): fetch or make it again"
@@ -119,6 +139,8 @@ def shown(value: Any) -> str:
         return repr(value)
     if isinstance(value, int) and abs(value) < 10**18:
         return repr(value)
+    if type(value) in (tuple, list) and 0 < len(value) <= _LONGEST_SHOWN:
+        return f"({', '.join(_shown_item(item) for item in value)})"
     if isinstance(value, np.ndarray):
         return f"an array of {value.dtype} with shape {value.shape}"
     if type(value) is int:
@@ -126,11 +148,16 @@ def shown(value: Any) -> str:
     return value.text if type(value) is _Name else f"an object of type {type(value).__name__}"
 
 
+def _shown_item(value: Any) -> str:
+    return f"a {type(value).__name__}" if type(value) in (tuple, list) else shown(value)
+
+
 class _Machine:
     def __init__(self, path: Path, size: int) -> None:
         self.path = path
         self.size = size
         self.encoded = 0
+        self.tuple_keys = 0
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
@@ -272,9 +299,10 @@ class _Machine:
         if type(target) is not dict:
             raise TypeError("entries are added to what is no dictionary")
         for key, value in zip(items[::2], items[1::2], strict=True):
-            # Other keys could be made to collide, or to hash for ever.
-            if type(key) is not str and not (type(key) is int and abs(key) < 2**31):
-                raise TypeError(f"a dictionary key is {shown(key)}")
+            if type(key) is tuple:
+                self.tuple_keys += 1
+            if not _is_key(key) or self.tuple_keys > _MOST_TUPLE_KEYS:
+                raise self._refusal(f"{shown(key)} as a key of a dictionary")
             target[key] = value
 
     def _put(self, key: int) -> None:
@@ -371,6 +399,22 @@ class _Machine:
 
     def _empty_dict(self, *_: Any) -> dict[Any, Any]:
         return {}
+
+
+def _is_key(value: Any) -> bool:
+    """Whether a key hashes at once and can't be made to collide with many others.
+
+    Only tuples can, which therefore are flat, short and few.
+    """
+    if type(value) is tuple:
+        return len(value) <= _LONGEST_TUPLE_KEY and all(
+            type(item) is not tuple and _is_key(item) for item in value
+        )
+    if type(value) is str:
+        return len(value) <= _LONGEST_KEY
+    if type(value) is float:
+        return math.isfinite(value)
+    return value is None or type(value) is bool or (type(value) is int and abs(value) < 2**60)
 
 
 def _nothing(_: Any) -> None:

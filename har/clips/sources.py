@@ -1,22 +1,28 @@
-"""Where clips come from: the simulator, a published set, a pickle, a folder of one-clip pickles."""
+"""Where clips come from: the simulator, a published set, a file or a folder of any form."""
 
 import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from har.clips import UNLABELLED, Clip, ClipSet, annotations, keypoint_files, safe_pickle
-from har.clips.annotations import read_pickle
+from har.clips import (
+    UNLABELLED,
+    Clip,
+    ClipSet,
+    annotations,
+    keypoint_files,
+    own_arrays,
+    safe_pickle,
+)
+from har.clips.annotations import COPIES, Given, read_pickle
 from har.clips.catalogue import CATALOGUE
 from har.clips.download import download
 from har.clips.safe_pickle import shown
-from har.clips.user_files import SUFFIXES, read_file
 from har.errors import UserError
 from har.skeleton import Layout
 
-_UCF101_IMAGE = (256, 340)  # height and width of every clip of the published UCF101 file
+_SUFFIXES = (".pkl", ".pickle", ".npz", ".npy", ".json")
 
 
 def load(source: str, seed: int, raw_folder: str | Path, base: str | Path = ".") -> ClipSet:
@@ -56,59 +62,106 @@ def read(
     path: str | Path,
     image_size: tuple[int, int] | None = None,
     fps: float = 0.0,
-    dimensions: int = 2,
+    dimensions: int | None = None,
     layout: Layout | None = None,
+    axes: str = "",
 ) -> ClipSet:
     """Read all clips of a file or folder, whatever its form.
 
     Every command and `prepare.source` read by this. Files of other pose tools are read by
-    `keypoint_files.read`, which is asked first about whatever is no pickle and answers None where
-    a file or folder is not of its kinds.
+    `keypoint_files.read`, which is asked first and answers None where a file or folder is not of
+    its kinds; arrays whose axes are given are not theirs.
 
     Args:
-        path: a pickle in the published format, a one-clip pickle {"data": (T, V, 2)}, own
-            keypoints as .npz, .npy or .json, another pose tool's file or folder, a folder of such
-            files, or one of `<label>/<label>_<clip id>.pkl`.
+        path: a pickle of annotations or of one clip, own keypoints as .npz, .npy or .json, each
+            perhaps packed (.gz, .xz, .bz2), another pose tool's file or folder, a folder of such
+            files, or one of folders named after the label of the files in them.
         image_size: (height, width) in pixels of clips whose file does not tell it.
         fps: frames per second of clips whose file does not tell it; 0 is unknown.
-        dimensions: coordinates per joint of own keypoints; one number more is the score.
+        dimensions: coordinates per joint; None tells them by the layouts and the numbers.
         layout: the joints of the file, where it does not tell them.
+        axes: order of the arrays' axes, such as tmvc; empty recognises it. See har.clips.axes.
 
     Raises:
         UserError: the file is missing, damaged, unsafe, or not in one of these forms.
     """
-    clip_set = _read(Path(path), image_size, dimensions, layout)
+    if layout is not None:
+        dimensions = layout.dimensions
+    given = Given(image_size, fps, dimensions, axes, layout)
+    clip_set = _read(Path(path), given)
     clips = [clip if clip.fps else replace(clip, fps=fps) for clip in clip_set.clips]
     return replace(clip_set, clips=clips)
 
 
-def _read(
-    path: Path, image_size: tuple[int, int] | None, dimensions: int, layout: Layout | None
-) -> ClipSet:
+def _read(path: Path, given: Given) -> ClipSet:
     try:
         is_folder, is_there = path.is_dir(), path.exists()
     except (OSError, ValueError):  # a name too long, or with a NUL
         is_folder = is_there = False
     if not is_there:
         raise UserError(f"{path} not found: check the path")
-    if found := keypoint_files.read(path, image_size, layout):
+    if not given.axes and (found := keypoint_files.read(path, given.image_size, given.layout)):
         return found
-    if not is_folder:
-        clip_set = read_file(path, image_size, dimensions)
-        return replace(clip_set, layout=layout or clip_set.layout)
-    suffixes = {*SUFFIXES, *keypoint_files.SUFFIXES}
+    return _read_folder(path, given) if is_folder else _read_own(path, given)
+
+
+def _read_own(path: Path, given: Given) -> ClipSet:
+    suffix = _suffix(path)
+    if suffix not in _SUFFIXES:
+        raise UserError(f"{path} is of no known kind: its name must end in {', '.join(_SUFFIXES)}")
+    content, size = _load(path)
+    content = annotations.annotations_of(path, content)
+    return annotations.check(path, content, room=COPIES * size, given=given)
+
+
+def _load(path: Path) -> tuple[Any, int]:
+    """What a file holds, not yet checked, and how many bytes it has, unpacked."""
+    suffix = _suffix(path)
+    if suffix in (".pkl", ".pickle"):
+        return safe_pickle.load_and_measure(path)
+    return own_arrays.load(path, suffix)
+
+
+def _suffix(path: Path) -> str:
+    """The end of a file's name that tells its kind: .pkl of clips.pkl.gz."""
+    name = path.with_suffix("") if path.suffix.lower() in (".gz", ".xz", ".bz2") else path
+    return name.suffix.lower()
+
+
+def _read_folder(folder: Path, given: Given) -> ClipSet:
+    """One set of all files in a folder or, where it has none, in folders that are the labels.
+
+    Folder names that are all numbers are label ids, others are class names.
+    """
     sets = []
-    for file in sorted(file for file in path.iterdir() if file.suffix.lower() in suffixes):
-        if found := keypoint_files.read(file, image_size, layout):
+    for file in sorted(folder.iterdir()):
+        found = None
+        if not given.axes and file.suffix.lower() in keypoint_files.SUFFIXES:
+            found = keypoint_files.read(file, given.image_size, given.layout)
+        if found:
             sets.append((file, found))
-        elif file.suffix.lower() in SUFFIXES:  # a text or table beside clips may be anything
-            clip_set = read_file(file, image_size, dimensions)
-            sets.append((file, replace(clip_set, layout=layout or clip_set.layout)))
+        elif _suffix(file) in _SUFFIXES:  # a text or table beside clips may be anything
+            sets.append((file, _read_own(file, given)))
     if sets:
         return together(sets)
-    if any(path.glob("*/*.pkl")):
-        return read_folder(path)
-    raise UserError(f"{path} has no file that ends in {', '.join(SUFFIXES)}")
+    files = sorted(file for file in folder.glob("*/*") if _suffix(file) in _SUFFIXES)
+    if not files:
+        raise UserError(
+            f"{folder} has no file that ends in {', '.join(_SUFFIXES)}, neither in itself nor in "
+            "folders named after labels"
+        )
+    names = sorted({file.parent.name for file in files})
+    numbered = all(name.isascii() and name.isdigit() and len(name) < 5 for name in names)
+    items = []
+    room = 0
+    for file in files:
+        content, size = _load(file)
+        room += size
+        label = file.parent.name
+        for item in annotations.annotations_of(file, content)["annotations"]:
+            name = str(item.get("frame_dir", file.stem)).removeprefix(f"{label}_")
+            items.append(item | {"frame_dir": name, "label": int(label) if numbered else label})
+    return annotations.check(folder, {"annotations": items}, room=COPIES * room, given=given)
 
 
 def choose(clip_set: ClipSet, wanted: str, source: str | Path) -> Clip:
@@ -199,57 +252,12 @@ def _label_of(wanted: str | int, names: Sequence[str], present: Sequence[int]) -
     return label
 
 
-def read_folder(folder: str | Path) -> ClipSet:
-    """Read one-clip pickles, `<label>/<label>_<clip id>.pkl` with {"data": (T, V, 2)}.
-
-    Such files have one person and no scores, so a joint at (0, 0) counts as missing. They don't
-    tell the image size either: UCF101's is taken. Folder names that are numbers are label ids;
-    others are class names, labelled in alphabetical order.
-
-    Raises:
-        UserError: there are no such files, or one is not of this kind.
-    """
-    folder = Path(folder)
-    files = sorted(folder.glob("*/*.pkl"))
-    if not files:
-        raise UserError(
-            f"{folder} has no one-clip pickles: expected <label>/<label>_<clip id>.pkl in it"
-        )
-    names = sorted({file.parent.name for file in files})
-    numbered = all(name.isascii() and name.isdigit() and len(name) < 6 for name in names)
-    clips = []
-    for file in files:
-        content = safe_pickle.load(file)
-        data = content.get("data") if isinstance(content, dict) else content
-        if not isinstance(data, np.ndarray) or data.ndim != 3 or data.shape[2] != 2:
-            raise UserError(
-                f"{file} needs an array (frames, joints, 2) as its `data`, but has {shown(data)}"
-            )
-        label = file.parent.name
-        clips.append(
-            {
-                "frame_dir": file.stem.removeprefix(f"{label}_"),
-                "label": int(label) if numbered else names.index(label),
-                "img_shape": _UCF101_IMAGE,
-                "keypoint": data[None],
-                "keypoint_score": np.any(data[None], axis=-1).astype(np.float32),
-            }
-        )
-    content = {"annotations": clips} if numbered else {"annotations": clips, "classes": names}
-    clip_set = annotations.check(folder, content)
-    height, width = _UCF101_IMAGE
-    told = [
-        f"one-clip pickles don't tell the image size: UCF101's {height} x {width} is taken",
-        "one-clip pickles have no scores: 0 for a joint at (0, 0), 1 for all others",
-    ]
-    return replace(clip_set, notes=clip_set.notes + told)
-
-
 def together(sets: list[tuple[Path, ClipSet]]) -> ClipSet:
     """One set of the clips of several files; a class is the same where its name is."""
     classes: dict[str, int] = {}
     clips: list[Clip] = []
     notes: list[str] = []
+    subsets: dict[str, list[str]] = {}
     where: dict[str, Path] = {}
     (first, one), *_ = sets
     for path, clip_set in sets:
@@ -260,6 +268,8 @@ def together(sets: list[tuple[Path, ClipSet]]) -> ClipSet:
                 "one with --to"
             )
         notes += [f"{path.name}: {note}" for note in clip_set.notes]
+        for name, members in _subsets(path, clip_set).items():
+            subsets.setdefault(name, []).extend(members)
         for clip in clip_set.clips:
             if clip.id in where:
                 raise UserError(
@@ -271,7 +281,15 @@ def together(sets: list[tuple[Path, ClipSet]]) -> ClipSet:
             if label != UNLABELLED:
                 label = classes.setdefault(clip_set.classes[label], len(classes))
             clips.append(replace(clip, label=label))
-    return ClipSet(clips, list(classes), notes=_counted(notes), layout=one.layout)
+    return ClipSet(clips, list(classes), subsets, _counted(notes), one.layout)
+
+
+def _subsets(path: Path, clip_set: ClipSet) -> dict[str, list[str]]:
+    """The subsets of a file's clips; without any, train.pkl and val.pkl are subsets themselves."""
+    name = annotations.clip_name(path)
+    if clip_set.subsets or not annotations.official_splits([name]):
+        return clip_set.subsets
+    return {name: [clip.id for clip in clip_set.clips]}
 
 
 def _counted(notes: list[str]) -> list[str]:

@@ -238,7 +238,7 @@ RAW = {
         "damaged",
     ),
     "a long text that is not encoded": (ENCODE + LONG + b"q\x00h\x00.", "an object of type"),
-    "a long text as a key": (ENCODE + LONG + b"q\x00}h\x00Ns.", "key is an object"),
+    "a long text as a key": (ENCODE + LONG + b"q\x00}h\x00Ns.", "as a key of a dictionary"),
     "objects": (b"cnumpy\ndtype\n(VO8\nI0\nI1\ntR.", "type 'O8'"),
     "void": (b"cnumpy\ndtype\n(VV99999999\nI0\nI1\ntR.", "type 'V99999999'"),
     "comma dtypes": (b"cnumpy\ndtype\n(Vf4,O\nI0\nI1\ntR.", "type 'f4,O'"),

@@ -22,7 +22,7 @@ with atheris.instrument_imports(include=["har", "yaml", "zipfile"]):
     from har.clips.sources import read
     from har.errors import UserError
     from har.params import load_params
-    from tests.clips.test_user_files import HOSTILE, POINTS, SCORES
+    from tests.clips.test_own_arrays import HOSTILE, POINTS, SCORES
 
 KIND = sys.argv.pop(1)
 ROOT = Path(__file__).parents[2]

@@ -8,10 +8,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from har.clips import UNLABELLED, Clip, ClipSet, make_clip
+from har.clips import UNLABELLED, Clip, ClipSet, layout_of, make_clip
 from har.clips.annotations import write_pickle
 from har.clips.sources import choose, read
-from har.clips.user_files import layout_of
 from har.errors import UserError
 
 POINTS = np.random.default_rng(0).uniform(10, 200, (2, 6, 17, 2)).astype(np.float32)
@@ -69,7 +68,7 @@ def test_one_person_without_scores(tmp_path):
     np.testing.assert_array_equal(clip.scores, expected)
     assert clip.image_size == (0, 0)
     assert not clip.keypoints[0, 2, 4].any() and np.isfinite(clip.keypoints).all()
-    assert "no scores" in clip_set.notes[0]
+    assert any("no scores" in note for note in clip_set.notes)
 
 
 def test_null_in_json_is_a_missing_joint(tmp_path):
@@ -115,7 +114,7 @@ def test_choose():
 
 def test_layouts_are_told_by_their_numbers():
     assert layout_of(make_clip("a", np.ones((3, 25, 3)), dimensions=3)).name == "ntu25"
-    assert layout_of(make_clip("a", np.ones((3, 25, 3)))).name == "openpose25"
+    assert layout_of(make_clip("a", np.ones((3, 25, 3)), dimensions=2)).name == "openpose25"
     with pytest.raises(UserError, match="21 joints"):
         layout_of(make_clip("a", np.ones((3, 21, 2))))
 
@@ -159,7 +158,6 @@ HOSTILE = {
     "zip.npz": npz(keypoints=npy(POINTS))[:-30],
     "pickled.npz": npz(keypoints=npy(np.array([print], dtype=object))),
     "bomb.npz": npz(keypoints=header((2**28, 17, 2)) + bytes(1000)),
-    "unknown.npz": npz(keypoints=npy(POINTS), confidence=npy(SCORES)),
     "outside.npz": npz(**{"../../keypoints": npy(POINTS)}),
     "scores.npz": npz(keypoints=npy(POINTS), scores=npy(SCORES[:, :3])),
     "image.npz": npz(keypoints=npy(POINTS), image_size=npy(np.array([0, -3]))),
@@ -171,7 +169,6 @@ HOSTILE = {
     "large.json": b'{"keypoints": [[[1' + b"0" * 400 + b", 1]]]}",
     "list.json": b"[1, 2]",
     "null.json": b'{"keypoints": null}',
-    "twice.json": b'{"keypoints": [[[1, 2]]], "command": "x"}',
     "latin.json": b'{"keypoints": "\xff"}',
     "other.csv": b"x,y",
     "data.pkl": pickle.dumps({"data": [1, 2]}),
@@ -189,7 +186,7 @@ def test_hostile_files_are_refused_in_one_line(tmp_path, name):
 
 
 def test_an_archive_that_unpacks_to_more_than_a_clip_is_refused_unread(tmp_path, monkeypatch):
-    monkeypatch.setattr("har.clips.user_files._MOST_BYTES", 10**6)
+    monkeypatch.setattr("har.clips.own_arrays._MOST_BYTES", 10**6)
     monkeypatch.setattr(zipfile.ZipFile, "read", None)
     (tmp_path / "a.npz").write_bytes(npz(keypoints=npy(POINTS), scores=bytes(10**6)))
     assert (tmp_path / "a.npz").stat().st_size < 20_000
