@@ -120,6 +120,17 @@ def test_weights_of_the_best_epoch_are_kept(keep, best, monkeypatch):
     assert not torch.equal(after[-1], after[best - 1])
 
 
+def test_without_val_clips_the_last_weights_are_kept():
+    train = made_sequences().subset("train")
+    settings = TRAIN.model_copy(update={"keep": "val_loss", "patience": 1})
+    one = Trainer(train, train.subset("val"), MODEL, settings, 0)
+    history = list(one.epochs())
+    assert len(history) == 4 and torch.equal(weights(one.trained()), weights(one.network))
+    for entry in history:
+        figures = entry.val_loss, entry.val_accuracy, entry.val_macro_f1
+        assert np.isnan(figures).all() and np.isfinite(entry.train_loss)
+
+
 def test_the_learning_rate_in_the_history_is_that_of_the_last_batch():
     assert {entry.lr for entry in fit(schedule="constant")[1]} == {TRAIN.lr}
     _, history = fit(schedule="onecycle")
