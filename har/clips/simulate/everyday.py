@@ -19,7 +19,8 @@ from har.skeleton import LAYOUTS
 
 _FLIP = LAYOUTS["coco17"].flip
 # From which side people are filmed: how probably from the front, the side, the back, anywhere.
-FRONT, SIDE, ANY = (0.7, 0.15, 0.05, 0.1), (0.1, 0.65, 0.05, 0.2), (0.3, 0.3, 0.1, 0.3)
+FRONT, SIDE, ANY = (0.7, 0.15, 0.05, 0.1), (0.1, 0.65, 0.05, 0.2), (0.3, 0.3, 0.15, 0.25)
+BEHIND = (0.1, 0.3, 0.4, 0.2)  # where the game goes away from those who watch
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,12 @@ ACTIONS = {
     "pull-ups": Action(exercises.pull_ups, (1.0, 8.0)),
     "bench press": Action(exercises.bench_press, (1.0, 8.0)),
     "clean and jerk": Action(exercises.clean_and_jerk, (2.0, 12.0)),
-    "baseball pitch": Action(sports.baseball_pitch, (0.8, 4.0)),
+    "baseball pitch": Action(sports.baseball_pitch, (0.8, 4.0), BEHIND),
     "baseball swing": Action(sports.baseball_swing, (0.6, 3.0)),
     "golf swing": Action(sports.golf_swing, (0.8, 4.0)),
-    "tennis serve": Action(sports.tennis_serve, (0.8, 4.0)),
-    "tennis forehand": Action(sports.tennis_forehand, (0.7, 3.0)),
-    "bowling": Action(sports.bowling, (1.2, 4.5)),
+    "tennis serve": Action(sports.tennis_serve, (0.8, 4.0), BEHIND),
+    "tennis forehand": Action(sports.tennis_forehand, (0.7, 3.0), BEHIND),
+    "bowling": Action(sports.bowling, (0.9, 4.5), BEHIND),
     "throwing": Action(sports.throwing, (0.8, 4.0)),
     "kicking": Action(sports.kicking, (0.8, 4.0)),
     "catching": Action(sports.catching, (0.8, 4.0)),

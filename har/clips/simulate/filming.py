@@ -72,6 +72,10 @@ def film(
     way = np.ptp(right[..., 11], axis=1)[:, None] + 0.3
     scale = np.minimum(share * image[:, 1:] / height, 1.05 * image[:, :1] / way)
     where = image * (0.5 + 0.1 * generator.standard_normal((number, 2)))
+    # Some are filmed from near: head and hands fill the picture, the legs are below it.
+    near = np.flatnonzero((generator.random(number) < 0.12) & ~wide)
+    scale[near] *= generator.uniform(1.4, 2.4, (len(near), 1))
+    where[near, 1] += 0.22 * (scale * height)[near, 0]
     zoom = 1 + normal(0, 0.06)[..., None] * single(np.linspace(-1, 1, joints.shape[1]))[:, None]
     pixels = (
         np.stack([right, -up], axis=-1) * (zoom * scale[..., None] * distance / depth)[..., None]
@@ -139,7 +143,7 @@ def observe(generator: np.random.Generator, view: View, native: np.ndarray) -> n
     kind = draw(number)
     annotated = kind < 0.25
     logit = _scores(generator, view)
-    rough = np.where(annotated, 0.5, np.exp(generator.normal(0, 0.5, number)))
+    rough = np.where(annotated, 0.5, np.exp(generator.normal(0.1, 0.6, number)))
     rough = single(rough)[:, None, None]
     score = 1 / (1 + np.exp(-logit))
 
@@ -150,7 +154,9 @@ def observe(generator: np.random.Generator, view: View, native: np.ndarray) -> n
     points = view.pixels + spread[..., None] * (white + slow)
     points = _confused(generator, points, native)
 
-    threshold = np.where(annotated, 0.1, generator.uniform(0.02, 0.4, number))
+    # Whoever annotates by hand marks hidden joints as such.
+    lowest, highest = np.where(annotated, 0.35, 0.02), np.where(annotated, 0.65, 0.4)
+    threshold = generator.uniform(lowest, highest)
     found = _found(generator, view, points, native)
     found[score < threshold[:, None, None]] = False
     # Annotated joints have no faces: one point for the head, in the nose's place.
@@ -217,6 +223,14 @@ def _scores(generator: np.random.Generator, view: View) -> np.ndarray:
     away = np.abs(view.pixels[:, :, 7:] - centre) / view.scale[..., None, None]
     inside = np.clip(1.2 - away[..., 0] / 0.16, 0, 1) * np.clip(1.5 - away[..., 1] / 0.32, 0, 1)
     logit[..., 7:] -= 3.0 * inside * np.clip(behind / 0.12, 0, 1)
+    # The farther one of a pair of joints that lie on one another.
+    left, right = slice(5, 17, 2), slice(6, 17, 2)
+    apart = view.pixels[:, :, left] - view.pixels[:, :, right]
+    apart = np.sqrt((apart * apart).sum(-1)) / view.scale[..., None]
+    covered = 3.0 * np.clip(1.6 - apart / 0.09, 0, 1)
+    farther = (view.depth[..., left] - view.depth[..., right]) / 0.15
+    logit[..., left] -= covered * np.clip(farther, 0, 1)
+    logit[..., right] -= covered * np.clip(-farther, 0, 1)
     return logit
 
 
@@ -249,8 +263,8 @@ def _hidden(generator: np.random.Generator, number: int) -> np.ndarray:
     """Joints (N, 17) that something covers all the time."""
     hidden = np.zeros((number, 17), bool)
     draw = generator.random((5, number))
-    hidden[draw[0] < 0.04, 13:] = True  # below the picture or behind a table
-    hidden[draw[1] < 0.03, 11:] = True
+    hidden[draw[0] < 0.06, 13:] = True  # below the picture or behind a table
+    hidden[draw[1] < 0.05, 11:] = True
     hidden[draw[2] < 0.03, 15:] = True
     hidden[draw[3] < 0.1, :5] = True
     single = np.flatnonzero(draw[4] < 0.1)

@@ -47,11 +47,11 @@ def boxing(motion: Motion, scene: Scene) -> None:
 
 def clapping(motion: Motion, scene: Scene) -> None:
     """Hands meet in front of the body, from small quick claps to wide slow ones."""
-    width = np.exp(scene.uniform(np.log(0.06), np.log(0.5)))
+    width = np.exp(scene.uniform(np.log(0.07), np.log(0.6)))
     rate = 1.15 / np.sqrt(width / 0.15 + 0.2) * np.exp(scene.normal(0.35, 0.3))
     phase = scene.phase(rate.clip(0.5, 4))
     apart = (0.5 - 0.5 * wave(phase)) ** scene.uniform(0.7, 1.3) * (1 + 0.1 * scene.wander(2))
-    high, ahead = scene.normal(-0.18, 0.13), scene.uniform(0.22, 0.52)
+    high, ahead = scene.normal(-0.14, 0.16), scene.uniform(0.22, 0.54)
     stretched = scene.uniform(0.0, 0.8)
     for side in (LEFT, RIGHT):
         motion.hands[:, :, side, X] = 0.025 + width * apart

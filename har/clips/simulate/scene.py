@@ -80,7 +80,7 @@ class Scene:
             after: seconds after it.
             again: share of the instances that are cut and repeated, as in videos of many trials.
         """
-        pace = np.exp(self.normal(0, 0.18))
+        pace = np.exp(self.normal(0, 0.22))
         room = self.span * pace
         spare = room - before - after
         at = before + spare * self.uniform(0, 1) + 0.15 * self.normal(0, 1) * (before + after)
