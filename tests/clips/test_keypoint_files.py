@@ -275,6 +275,19 @@ def test_mediapipe_json(tmp_path, form):
     check(clip, expected)
 
 
+def test_mediapipe_frames_with_numbers_and_world_landmarks(tmp_path):
+    marks = shares(33, frames=2)[..., [0, 1, 3]]
+    people = [[{"x": x, "y": y, "visibility": v} for x, y, v in mark.tolist()] for mark in marks]
+    expected = {(0, 1): marks[0] * (640, 480, 1), (0, 4): marks[1] * (640, 480, 1)}
+    listed = [{"frame": n, "landmarks": [p]} for n, p in zip((1, 4), people, strict=True)]
+    for content in (listed, {"1": {"poseLandmarks": people[0]}, "4": people[1]}):
+        path = write(tmp_path / "a.json", content)
+        check(only(path, "mediapipe33", image_size=(480, 640)), expected)
+    np.save(tmp_path / "a.npy", NUMBERS.normal(0, 0.4, (4, 33, 4)))
+    with pytest.raises(UserError, match="world landmarks"):
+        read(tmp_path / "a.npy", (480, 640))
+
+
 @pytest.mark.parametrize("form", ["wide", "named", "long"])
 def test_mediapipe_csv(tmp_path, form):
     marks = shares(33)
@@ -366,6 +379,12 @@ def test_stgcn_arrays(tmp_path):
     assert clip.keypoints.shape == (1, 3, 18, 2) and clip.label == -1
     assert clip.keypoints[0, 2, 4].tolist() == [0.75 * 340, 0.375 * 256]
     assert clip.scores[0, 2, 4] == 0.75 and (clip.scores > 0).sum() == 1
+    pixels = np.full((2, 3, 6, 25, 1), 300, np.float32)
+    pixels[:, 2] = 0.5
+    np.save(tmp_path / "own.npy", pixels)  # x, y and score of 25 joints are no Kinect's
+    clip = read(tmp_path / "own.npy").clips[1]
+    assert clip.keypoints.shape == (1, 6, 25, 2) and (clip.scores == 0.5).all()
+    assert clip.image_size == (0, 0) and (clip.keypoints == 300).all()
 
 
 def ntu_text(frames):

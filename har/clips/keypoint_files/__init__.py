@@ -25,6 +25,7 @@ from har.clips.keypoint_files import (
 )
 from har.clips.keypoint_files.poses import (
     MOST_BYTES,
+    NobodyError,
     Pose,
     Source,
     clip_name,
@@ -205,11 +206,11 @@ def _landmarks(source: Source, found: tuple[list[Pose], int] | None) -> ClipSet 
         return None
     poses, frames = found
     if not poses:
-        raise source.wrong("has no person in any frame")
-    numbers = sorted({int(pose.frame) for pose in poses} | set(range(frames)))
+        raise NobodyError(f"{source.path} has no person in any frame")
+    frames = max(frames, *(int(pose.frame) + 1 for pose in poses))
     name = clip_name(source, "", True)
-    shares = landmarks.are_shares(len(poses[0].joints))
-    places: dict[int | str, int] = {number: number for number in numbers}
+    shares = landmarks.are_shares(source, poses)
+    places: dict[int | str, int] = {number: number for number in range(frames)}
     return _set(source, [clip_of_poses(source, name, poses, places, shares=shares)])
 
 

@@ -10,7 +10,7 @@ import io
 import re
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -31,6 +31,9 @@ _LANDMARK_COLUMNS = (
     "index",
     "keypoint",
 )
+_MOST_FRAMES = 2**22
+_PIXELS = 10  # coordinates above are no shares of the image
+_MOST_NEGATIVE = 0.25  # of MediaPipe's coordinates; of its world landmarks, half are
 _CLEAR = 2  # so many times longer is a body along its height than across
 
 
@@ -87,23 +90,42 @@ def poses_of_json(source: Source, content: Any) -> tuple[list[Pose], int] | None
     if isinstance(content, dict):
         key = next((key for key in _FRAMES if isinstance(content.get(key), list)), None)
         frames = content[key] if key else [content]
+        if not key and all(name.isdecimal() and len(name) < 10 for name in content):
+            frames = [{"frame": int(name), "poses": frame} for name, frame in content.items()]
     if are_landmarks(frames):
         frames = [frames]
     if not isinstance(frames, list):
         return None
-    poses = []
-    for number, frame in enumerate(frames):
+    poses, last = [], -1
+    for place, frame in enumerate(frames):
         persons = persons_of_frame(frame)
         if persons is None:
             return None
+        told = [frame.get(name) for name in _FRAME_COLUMNS] if isinstance(frame, dict) else []
+        number = next((found for found in told if _is_number(found)), place)
+        last = max(last, number)
         for joints in persons:
             poses.append(Pose(number, landmark_joints(source, joints, f"frame {number}")))
-    return (poses, len(frames)) if poses else None
+    return (poses, last + 1) if poses else None
 
 
-def are_shares(joints: int) -> bool | None:
-    """Whether coordinates are shares of the image: MediaPipe's are; None, the numbers tell."""
-    return True if joints == _MEDIAPIPE else None
+def _is_number(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST_FRAMES
+
+
+def are_shares(source: Source, poses: list[Pose]) -> bool | None:
+    """Whether coordinates are shares of the image: MediaPipe's are; None, the numbers tell.
+
+    Raises:
+        UserError: they are MediaPipe's world landmarks, in metres around the hips.
+    """
+    points = np.concatenate([pose.joints[:, :2] for pose in poses])
+    points = points[np.isfinite(points).all(-1)]
+    if len(poses[0].joints) != _MEDIAPIPE or (len(points) and np.abs(points).max() > _PIXELS):
+        return None
+    if len(points) and (points < 0).mean() > _MOST_NEGATIVE:
+        raise source.wrong("has world landmarks, in metres: give the landmarks of the image (0..1)")
+    return True
 
 
 def poses_of_array(source: Source, array: np.ndarray) -> tuple[list[Pose], int] | None:

@@ -35,6 +35,10 @@ _BODIES = {len(layout.joints): layout.name for layout in reversed(LAYOUTS.values
 }
 
 
+class NobodyError(UserError):
+    """A file without a person: worth a note where it is one of many."""
+
+
 @dataclass(frozen=True)
 class Source:
     """What is being read.
@@ -116,6 +120,8 @@ def read_json(source: Source, path: Path) -> Any:
 def joints_of(source: Source, numbers: Any, what: str, channels: int = 3) -> np.ndarray:
     """Joints (V, channels) of a flat list such as x1, y1, score1, x2, ...; null becomes NaN."""
     array = numbers_of(source, numbers, what)
+    if array.ndim == 2 and array.shape[1] == channels:
+        return array
     if array.ndim != 1 or not array.size or array.size % channels:
         raise source.wrong(
             f"{what} has {array.size} numbers: needs {channels} for each joint, in one list"
@@ -225,7 +231,7 @@ def clip_of_poses(
             unknown, or it is too much for one clip.
     """
     if not poses:
-        raise source.wrong(f"{_of(clip_id)}has no person in any frame")
+        raise NobodyError(f"{source.path} has no person in any frame")
     shapes = {pose.joints.shape for pose in poses}
     if len(shapes) > 1:
         counts = " and ".join(str(shape[0]) for shape in sorted(shapes)[:2])

@@ -8,6 +8,7 @@ import numpy as np
 from har.clips import UNLABELLED, Clip, safe_pickle
 from har.clips.annotations import group_of
 from har.clips.keypoint_files.poses import (
+    NobodyError,
     Pose,
     Source,
     cleaned,
@@ -22,6 +23,7 @@ from har.skeleton import LAYOUTS, Layout
 
 _KINETICS_IMAGE = (256, 340)  # height and width of the videos that the set was extracted from
 _MOST_CLASSES = 10_000
+_LOOKED_AT = 64  # clips
 
 
 def is_kinetics(content: Any) -> bool:
@@ -60,8 +62,8 @@ def kinetics(source: Source, content: dict[str, Any]) -> tuple[Clip, Layout, str
                 raise source.wrong(f"frame {place} needs two numbers in `pose` for each in `score`")
             joints = np.concatenate([points.reshape(-1, 2), scores[:, None]], axis=-1)
             poses.append(Pose(number, joints, track_of(person.get("person_id"))))
-    if not frames:
-        raise source.wrong("has no frame")
+    if not poses:
+        raise NobodyError(f"{source.path} has no person in any frame")
     place_of = places_of(source, frames)
     places: dict[int | str, int] = {number: place for number, place in place_of.items()}
     size = source.image_size or _KINETICS_IMAGE
@@ -80,49 +82,57 @@ def is_array_of_clips(shape: tuple[int, ...]) -> bool:
 
 
 def array_of_clips(source: Source, array: np.ndarray) -> tuple[list[Clip], Layout, list[str]]:
-    """Clips of (N, C, T, V, M): 3D of 25 joints (NTU), else x - .5, y - .5 and score (Kinetics).
+    """Clips of (N, 3, T, V, M): x, y, score, or x, y, z of the Kinect's 25 joints.
 
-    Empty persons, and empty frames at the end, are left out. Labels and clip names are those of
-    the pickle (names, labels) beside the array: NAME_label.pkl of NAME_data.npy.
+    The third numbers tell which: scores lie within 0..1. Kinetics' x and y are shares of the image
+    less one half. Empty persons, and empty frames at the end, are left out. Labels and clip names
+    are those of the pickle (names, labels) beside the array: NAME_label.pkl of NAME_data.npy.
 
     Returns:
         The clips, their layout, and the class names.
 
     Raises:
-        UserError: the pickle is something else.
+        UserError: the pickle is something else, or the numbers fit no layout.
     """
     names, labels = _labels(source, len(array))
-    joints = array.shape[3]
-    layout = LAYOUTS["ntu25"] if joints == 25 else None
-    layout = (
-        source.layout
-        or layout
-        or next(found for found in LAYOUTS.values() if len(found.joints) == joints)
+    some = np.asarray(array[:_LOOKED_AT], np.float32)
+    with np.errstate(invalid="ignore"):
+        flat = not ((some[:, 2] < 0) | (some[:, 2] > 1)).any()
+        shifted = flat and bool((some[:, :2] < 0).any())  # the image's middle is the origin
+    layout = source.layout or next(
+        (
+            found
+            for found in LAYOUTS.values()
+            if (len(found.joints), found.dimensions) == (array.shape[3], 3 - flat)
+        ),
+        None,
     )
+    if layout is None or (len(layout.joints), layout.dimensions) != (array.shape[3], 3 - flat):
+        kind = "x, y, score" if flat else "x, y, z"
+        raise source.wrong(f"has {array.shape[3]} joints of {kind}, and no layout here has")
     clips = []
     for number, (name, label) in enumerate(zip(names, labels, strict=True)):
-        values = np.nan_to_num(np.asarray(array[number], np.float32)).transpose(3, 1, 2, 0)
+        values = np.nan_to_num(np.array(array[number], np.float32)).transpose(3, 1, 2, 0)
         persons = values.any(axis=(1, 2, 3))
         frames = np.flatnonzero(values.any(axis=(0, 2, 3)))
         if not frames.size:
             source.note("clips without a person are left out")
             continue
         values = values[persons, : frames[-1] + 1]  # (M, T, V, C)
-        if layout.dimensions == 3:
-            scores = np.any(values, axis=-1).astype(np.float32)
-            points, size = np.ascontiguousarray(values), (0, 0)
-        else:
-            seen = values[..., 2:] > 0
-            shifted = bool((values[..., :2] < 0).any())  # the image's middle is the origin
-            values[..., :2] = np.where(seen, values[..., :2] + 0.5 * shifted, 0)
+        size = (0, 0)
+        if flat:
+            values[..., :2] += 0.5 * shifted
             points, scores = cleaned(source, values)
-            size = source.image_size or _KINETICS_IMAGE
+            size = source.image_size or (_KINETICS_IMAGE if shifted else size)
             points = in_pixels(source, points, scores, size)
+        else:
+            seen = np.any(values, axis=-1, keepdims=True)
+            points, scores = cleaned(source, np.concatenate([values, seen], axis=-1))
         clips.append(Clip(name, label, points, scores, size, group_of(name)))
     if not clips:
-        raise source.wrong("has no person in any clip")
-    if layout.dimensions == 2 and source.image_size is None:
-        source.note("ST-GCN's arrays tell no image size: Kinetics' 340x256 is taken")
+        raise NobodyError(f"{source.path} has no person in any clip")
+    if shifted and source.image_size is None:
+        source.note("Kinetics-skeleton tells no image size: its videos' 340x256 is taken")
     classes = [str(label) for label in range(max(labels) + 1)]
     return clips, layout, classes
 
