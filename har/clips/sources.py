@@ -133,17 +133,29 @@ def _read_folder(folder: Path, given: Given) -> ClipSet:
 
     Folder names that are all numbers are label ids, others are class names.
     """
-    sets = []
+    sets, empty = [], list[Path]()
     for file in sorted(folder.iterdir()):
         found = None
         if not given.axes and file.suffix.lower() in keypoint_files.SUFFIXES:
-            found = keypoint_files.read(file, given.image_size, given.layout)
+            try:
+                found = keypoint_files.read(file, given.image_size, given.layout)
+            except keypoint_files.NobodyError:  # as in hundreds of NTU's and Kinetics' files
+                empty.append(file)
+                continue
         if found:
             sets.append((file, found))
         elif _suffix(file) in _SUFFIXES:  # a text or table beside clips may be anything
             sets.append((file, _read_own(file, given)))
     if sets:
-        return together(sets)
+        clip_set = together(sets)
+        if empty:
+            left_out = (
+                f"left out: no person in any frame ({len(empty)} files, first {empty[0].name})"
+            )
+            clip_set.notes.append(left_out)
+        return clip_set
+    if empty:
+        raise UserError(f"{folder} has no file with a person in a frame")
     files = sorted(file for file in folder.glob("*/*") if _suffix(file) in _SUFFIXES)
     if not files:
         raise UserError(

@@ -9,6 +9,7 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 
+from har.clips import sources
 from har.clips.keypoint_files import read, to_layout
 from har.errors import UserError
 from har.skeleton import LAYOUTS, define_layout
@@ -498,6 +499,18 @@ def test_a_folder_of_classes(tmp_path):
         ("run/first", 0),
         ("walk/first", 1),
     ]
+
+
+def test_a_file_without_a_person_is_left_out_of_a_folder(tmp_path):
+    joints = NUMBERS.uniform(0.1, 3, (25, 12))
+    for name, bodies in (("A001", []), ("A002", [("1", joints)])):
+        (tmp_path / f"S001C001P001R001{name}.skeleton").write_text(ntu_text([bodies]))
+    clip_set = sources.read(tmp_path)
+    assert [clip.id for clip in clip_set.clips] == ["S001C001P001R001A002"]
+    assert "no person in any frame (1 files, first S001C001P001R001A001" in clip_set.notes[-1]
+    (tmp_path / "S001C001P001R001A002.skeleton").unlink()
+    with pytest.raises(UserError, match="no file with a person"):
+        sources.read(tmp_path)
 
 
 def test_layouts_are_mapped_and_what_is_missing_is_told(tmp_path):

@@ -36,6 +36,8 @@ from har.clips.keypoint_files.poses import (
 from har.errors import UserError
 from har.skeleton import Layout, map_joints
 
+__all__ = ["SUFFIXES", "NobodyError", "read", "to_layout"]
+
 SUFFIXES = (".json", ".jsonl", ".npy", ".csv", ".txt", ".skeleton", ".h5", ".slp")
 _MOST_ARRAY = 2**34  # bytes of an array of many clips, which is read clip by clip
 _MOST_CLIPS = 2**20
