@@ -1,6 +1,8 @@
+import difflib
 from pathlib import Path
 
 import pytest
+from dvc.utils.hydra import apply_overrides
 from ruamel.yaml import YAML
 
 from har.errors import UserError
@@ -78,13 +80,36 @@ def test_a_missing_file_is_told(tmp_path):
         load_params(tmp_path / "params.yaml")
 
 
-def test_params_survive_dvc_rewriting_them(tmp_path):
-    """`dvc exp run -S` loads and dumps the whole file: it must come back as it was written."""
-    from dvc.utils.serialize import modify_yaml
+def keys_and_values(section, path=()):
+    """Every setting's path and value."""
+    for key, value in section.items():
+        if isinstance(value, dict):
+            yield from keys_and_values(value, (*path, key))
+        else:
+            yield (*path, key), value
 
+
+def another(value):
+    if isinstance(value, list):
+        return "[]"
+    if isinstance(value, bool):
+        return str(not value).lower()
+    if isinstance(value, float) and value < 1:
+        return str(value / 4 + 1e-9)
+    return f"{value}1" if isinstance(value, str) else str(value + 1)
+
+
+def test_dvc_changes_nothing_but_the_key_that_is_overridden(tmp_path):
+    """`dvc exp run -S` writes the whole file anew; by DVC's own function, key by key."""
+    before = PARAMS.read_text().splitlines()
     path = tmp_path / "params.yaml"
-    path.write_text(PARAMS.read_text())
-    with modify_yaml(path) as content:
-        content["model"]["dropout"] = 0.3
-    expected = PARAMS.read_text().replace("  dropout: 0.4", "  dropout: 0.3")
-    assert path.read_text() == expected
+    for keys, value in keys_and_values(load_yaml(PARAMS)):
+        path.write_text(PARAMS.read_text())
+        apply_overrides(path, [f"{'.'.join(keys)}={another(value)}"])
+        after = path.read_text().splitlines()
+        changes = difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+        ((_, first, last, start, stop),) = (change for change in changes if change[0] != "equal")
+        written = f"{keys[-1]}: {another(value)}"
+        assert [line.strip() for line in after[start:stop]] == [written]
+        elements = [f"- {element}" for element in value] if isinstance(value, list) else []
+        assert [line.strip() for line in before[first + 1 : last]] == elements
