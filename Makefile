@@ -48,7 +48,7 @@ check: dvc-ready  ## style, types, and whether dvc.lock matches code and setting
 
 test-keras:  ## compare our Keras LSTM with TensorFlow's, in an environment of its own
 	$(PYTHON) -m venv .venv-keras
-	.venv-keras/bin/python -m pip install --quiet --disable-pip-version-check tensorflow-cpu torch==2.13.0 pytest pytest-timeout pydantic pyyaml
+	.venv-keras/bin/python -m pip install --quiet --disable-pip-version-check tensorflow-cpu torch==2.13.0 pytest pytest-timeout pydantic ruamel.yaml
 	.venv-keras/bin/python -m pytest tests/models/test_keras_equality.py
 
 ui: $(VENV)/installed  ## browse the runs in MLflow

@@ -21,7 +21,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import yaml
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -107,7 +106,7 @@ def project(setup: Setup, name: str, params: Params) -> Path:
     folder = setup.folder / name
     for part in ("har", "stages"):
         shutil.copytree(part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json")))
+    (folder / "params.yaml").write_text(params.model_dump_json())
     return folder
 
 

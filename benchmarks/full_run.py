@@ -14,8 +14,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import yaml
-
 from benchmarks.experiments import markdown, recipe, with_overrides
 from har.dataset.sequences import read_sequences
 from har.errors import user_errors_end_the_program
@@ -49,7 +47,7 @@ def measure(clips: int, chosen: list[str], epochs: int, folder: Path) -> list[st
     params = with_overrides(load_params(), overrides)
     for part in ("har", "stages"):
         shutil.copytree(part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json")))
+    (folder / "params.yaml").write_text(params.model_dump_json())
     costs = {stage: cost(stage, folder) for stage in STAGES}
     features = read_sequences(folder / "data/features")
     disk = sum(file.stat().st_size for file in (folder / "data").rglob("*") if file.is_file())

@@ -1,12 +1,10 @@
 """params.yaml as frozen, strict, typed settings."""
 
 import os
-import re
 import reprlib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -15,67 +13,20 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import AliasEvent
 
 from har.errors import UserError
 
-# A few hundred bytes of aliases and merges can stand for more than memory holds.
-_MOST_CHARACTERS = 2**17
-_MOST_ALIASES = 100
-_MOST_KEYS = 1000  # of one mapping
+# A few hundred bytes of nested aliases can stand for more than memory holds; ten for forty times
+# the file at most.
+_MOST_CHARACTERS = 2**16
+_MOST_ALIASES = 10
 
 _shorten = reprlib.Repr()
 _shorten.maxstring = _shorten.maxother = 80
 
-
-class _Loader(yaml.SafeLoader):
-    """YAML as DVC reads and writes it (version 1.2): 1e-05 is a number, no and on are words.
-
-    A key that is there twice is an error, as for DVC.
-    """
-
-    aliases = 0
-    yaml_implicit_resolvers = {  # noqa: RUF012 - the name and kind that PyYAML asks for
-        first: [(tag, pattern) for tag, pattern in resolvers if "null" in tag or "merge" in tag]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
-        return int(self.construct_scalar(node), 10)
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            self.aliases += 1
-            if self.aliases > _MOST_ALIASES:
-                raise yaml.YAMLError(f"more than {_MOST_ALIASES} aliases")
-        return super().compose_node(parent, index)
-
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        node = super().compose_mapping_node(anchor)
-        keys = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if key.value in keys:
-                raise yaml.MarkedYAMLError(
-                    problem=f"found the key {key.value!r} twice", problem_mark=key.start_mark
-                )
-            keys.add(key.value)
-        return node
-
-    def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        super().flatten_mapping(node)
-        if len(node.value) > _MOST_KEYS:
-            raise yaml.YAMLError(f"a mapping of more than {_MOST_KEYS} keys")
-
-
-for _tag, _pattern, _first in (
-    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("int", r"[-+]?[0-9]+", "-+0123456789"),
-    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+.0123456789"),
-    ("float", r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", "-+."),
-):
-    _Loader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first)
-    )
-_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -289,14 +240,21 @@ def load_yaml(path: str | Path) -> Any:
         return parse_yaml(text)
     except FileNotFoundError:
         raise UserError(f"{path} not found: run this in the project's folder") from None
-    except Exception as error:  # tags that do not fit their value make PyYAML raise anything
+    except Exception as error:  # tags that do not fit their value make the parser raise anything
         reason = " ".join(str(error).split())
+        if isinstance(error, MarkedYAMLError) and error.problem_mark:
+            reason = f"{error.problem}, line {error.problem_mark.line + 1}"
         raise UserError(f"{path} is not readable YAML: {reason}") from None
 
 
 def parse_yaml(text: str) -> Any:
-    """Read YAML as DVC does; raises yaml.YAMLError."""
-    return yaml.load(text, _Loader)
+    """Read YAML as DVC does; raises ruamel.yaml's YAMLError."""
+    # The parser in C, which DVC takes, crashes on deep nesting.
+    if text.count("*") > _MOST_ALIASES:
+        events = YAML(typ="safe", pure=True).parse(text)
+        if sum(isinstance(event, AliasEvent) for event in events) > _MOST_ALIASES:
+            raise YAMLError(f"more than {_MOST_ALIASES} aliases")
+    return YAML(typ="safe", pure=True).load(text)
 
 
 def load_params(path: str | Path = "params.yaml") -> Params:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
+from ruamel.yaml import YAML
+
+from har.params import load_yaml
 
 ROOT = Path(__file__).parents[1]
 # Nothing of a test reports home, asks for updates, or writes to the user's MLflow.
@@ -73,9 +75,13 @@ class Project:
         # `python` of dvc.yaml is the one that runs the tests.
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         done = subprocess.run(
-            command, cwd=self.folder, env=os.environ | {"PATH": path}, text=True,
-            capture_output=True, timeout=300,
-        )  # fmt: skip
+            command,
+            cwd=self.folder,
+            env=os.environ | {"PATH": path},
+            text=True,
+            capture_output=True,
+            timeout=300,
+        )
         assert done.returncode == status, done.stdout + done.stderr
         self.errors = done.stderr
         return done.stdout
@@ -91,7 +97,7 @@ class Project:
     def set(self, changes):
         """Change params.yaml."""
         path = self.folder / "params.yaml"
-        path.write_text(yaml.safe_dump(merged(yaml.safe_load(path.read_text()), changes)))
+        YAML().dump(merged(load_yaml(path), changes), path)
 
 
 def copy_project(folder, tiny_pickle):

@@ -25,7 +25,10 @@ def test_scientific_notation_is_a_number(tmp_path, written):
     assert load_params(path).train.lr == float(written)
 
 
-@pytest.mark.parametrize("text", ["a: 1e-05", "a: no", "a: 017", "a: 1:30", "a: 0.5", "a: .inf"])
+@pytest.mark.parametrize(
+    "text",
+    ["a: 1e-05", "a: no", "a: 017", "a: 1:30", "a: .inf", "a: 1_000", "a: 0x1F", "a: 2026-01-02"],
+)
 def test_yaml_is_read_as_dvc_reads_it(tmp_path, text):
     path = tmp_path / "some.yaml"
     path.write_text(text)

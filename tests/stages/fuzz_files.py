@@ -16,12 +16,10 @@ from pathlib import Path
 import atheris  # not among the project's requirements
 import numpy as np
 
-with atheris.instrument_imports(include=["har", "yaml", "zipfile"]):
-    import yaml
-
+with atheris.instrument_imports(include=["har", "ruamel", "zipfile"]):
     from har.clips.sources import read
     from har.errors import UserError
-    from har.params import load_params
+    from har.params import load_params, load_yaml
     from tests.clips.test_own_arrays import HOSTILE, POINTS, SCORES
 
 KIND = sys.argv.pop(1)
@@ -49,7 +47,7 @@ def seeds() -> list[bytes]:
     points, scores = POINTS[:, :1], SCORES[:, :1]
     if KIND == "params":
         text = (ROOT / "params.yaml").read_text()
-        short = yaml.safe_dump(yaml.safe_load(text), default_flow_style=True)
+        short = json.dumps(load_yaml(ROOT / "params.yaml"))
         return [text.encode(), short.encode(), b"a: &a {<<: *a}\nb: !!timestamp 2001-01-01\n? [c]"]
     if KIND == "json":
         whole = {"keypoints": points.tolist(), "scores": scores.tolist(), "image_size": [9, 9]}

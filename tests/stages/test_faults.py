@@ -19,10 +19,9 @@ import numpy as np
 import psutil
 import pytest
 import torch
-import yaml
 
 from har.clips.annotations import read_pickle
-from har.params import load_params
+from har.params import load_params, parse_yaml
 from tests.tiny import tiny
 
 ROOT = Path(__file__).parents[2]
@@ -73,7 +72,7 @@ def forget(copy, stage):
     cache = copy.folder / ".dvc/cache"
     shutil.rmtree(cache / "runs", ignore_errors=True)
     # As committed: a kill may have cut the file itself.
-    lock = yaml.safe_load(copy.run("git", "show", "HEAD:dvc.lock"))["stages"]
+    lock = parse_yaml(copy.run("git", "show", "HEAD:dvc.lock"))["stages"]
     for out in lock[stage]["outs"]:
         (cache / "files/md5" / out["md5"][:2] / out["md5"][2:]).unlink(missing_ok=True)
 

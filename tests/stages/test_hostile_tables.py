@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
+from ruamel.yaml import YAML
 
 from har.clips.sources import read
 from har.dataset.prepared import read_prepared
@@ -20,7 +20,7 @@ from har.dataset.sequences import read_sequences, read_split
 from har.errors import UserError
 from har.files import write_csv
 from har.models.checkpoint import save_checkpoint
-from har.params import Params, load_params
+from har.params import Params, load_params, load_yaml
 from har.recognition.recognizer import Recognizer
 from har.training.trainer import HISTORY_COLUMNS, Epoch
 from stages.evaluate import read_history
@@ -44,8 +44,8 @@ def made(tmp_path_factory):
     entries = [Epoch(epoch, *np.random.default_rng(epoch).random(7)) for epoch in range(1, 9)]
     rows = [entry.as_row() for entry in entries]
     write_csv(folder / "models/baseline_history.csv", rows, HISTORY_COLUMNS)
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())  # without the comments
-    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    params = dict(sorted(load_yaml(ROOT / "params.yaml").items()))  # without the comments
+    YAML().dump(params, folder / "params.yaml")
     return folder
 
 

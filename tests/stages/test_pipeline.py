@@ -11,7 +11,8 @@ import time
 
 import numpy as np
 import pytest
-import yaml
+
+from har.params import load_yaml
 
 NUMBERS = (int, float)
 
@@ -22,7 +23,7 @@ def read(path):
 
 def outputs(folder):
     """Hash of every stage output by dvc.lock."""
-    lock = yaml.safe_load((folder / "dvc.lock").read_text())
+    lock = load_yaml(folder / "dvc.lock")
     return {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage["outs"]}
 
 
