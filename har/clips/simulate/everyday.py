@@ -140,8 +140,12 @@ def draw(
     rate = generator.choice([15, 24, 25, 30, 50, 60], number, p=[0.1, 0.15, 0.3, 0.3, 0.1, 0.05])
     native = np.maximum(single(span * rate), 4)
     points = mirrored(generator, joints(bodies, motion), motion.heading)
+    # People who mark joints by hand often name the sides of the picture, not the person's.
+    annotated = generator.random(number) < 0.25
+    swapped = np.flatnonzero(annotated & (generator.random(number) < 0.6))
+    points[swapped] = points[swapped][:, :, _FLIP]
     view = film(generator, points, motion.heading, is_wide(motion))
-    poses = observe(generator, view, native)
+    poses = observe(generator, view, native, annotated)
     slots = np.zeros((number, persons, frames, 17, 3), np.float32)
     slots[:, 0] = poses
     for slot in range(1, persons):

@@ -123,7 +123,9 @@ def facing(joints: np.ndarray, heading: np.ndarray) -> np.ndarray:
     return np.stack([aside / length, ahead / length], axis=-1)
 
 
-def observe(generator: np.random.Generator, view: View, native: np.ndarray) -> np.ndarray:
+def observe(
+    generator: np.random.Generator, view: View, native: np.ndarray, annotated: np.ndarray
+) -> np.ndarray:
     """What an imperfect estimator reports.
 
     Args:
@@ -131,6 +133,7 @@ def observe(generator: np.random.Generator, view: View, native: np.ndarray) -> n
         view: what there is to see.
         native: (N,) frames that the video has in the window; noise is drawn for these and
             interpolated or left out as the frames are.
+        annotated: (N,) whether people marked the joints by hand: scores are 0 or 1.
 
     Returns:
         (N, T, 17, 3) x, y, score; zeros where a joint is missing.
@@ -139,9 +142,6 @@ def observe(generator: np.random.Generator, view: View, native: np.ndarray) -> n
     draw = generator.random
     scale = view.scale[:, :, None]
 
-    # One of three kinds: an estimator's graded scores, steadier ones, or annotated joints.
-    kind = draw(number)
-    annotated = kind < 0.25
     logit = _scores(generator, view)
     rough = np.where(annotated, 0.5, np.exp(generator.normal(0.1, 0.6, number)))
     rough = single(rough)[:, None, None]
