@@ -6,7 +6,9 @@ Commands import what they need when they run, so that help comes at once.
 import argparse
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -186,6 +188,11 @@ def convert(options: argparse.Namespace) -> None:
     target = find_layout(options.to) if options.to else None
     told = {"image_size": options.image_size, "fps": options.fps or 0.0, "axes": options.axes}
     sets = [(Path(source), read(source, layout=layout, **told)) for source in options.sources]
+    ids = Counter(clip.id for _, clip_set in sets for clip in clip_set.clips)
+    sets = [  # AlphaPose's files have one name, whatever the folder
+        (path, replace(clip_set, clips=[_in_folder(path, clip, ids) for clip in clip_set.clips]))
+        for path, clip_set in sets
+    ]
     clip_set = together(sets) if len(sets) > 1 else sets[0][1]
     if layout:
         for clip in clip_set.clips:
@@ -200,6 +207,14 @@ def convert(options: argparse.Namespace) -> None:
     named = f" of layout {clip_set.layout.name}" if clip_set.layout else ""
     classes = f", {len(clip_set.classes)} classes" if clip_set.classes else ""
     print(f"{options.output}: {number} clip{'s' * (number != 1)}{named}{classes}")
+
+
+def _in_folder(path: Path, clip: "Clip", ids: Counter[str]) -> "Clip":
+    """The clip, named after its folder too where its name is there twice."""
+    if ids[clip.id] == 1:
+        return clip
+    name = f"{path.resolve().parent.name}/{clip.id}"
+    return replace(clip, id=name, group=name if clip.group == clip.id else clip.group)
 
 
 def inspect(options: argparse.Namespace) -> None:

@@ -86,6 +86,10 @@ def test_another_tools_file_is_converted_mapped_and_predicted_alike(run, work):
     answers = [line.split(",")[1:] for line in direct.splitlines()]
     converted = run("predict", "own.pkl", "--csv").splitlines()
     assert [line.split(",")[1:] for line in converted] == answers
+    Path("other").mkdir()
+    Path("other/alphapose.json").write_text(json.dumps(people[:9]))
+    assert "2 clips" in run("convert", "alphapose.json", "other/alphapose.json", "-o", "two.pkl")
+    assert [clip.id for clip in read_pickle("two.pkl").clips][1] == "other/alphapose"
     assert "can't be mapped" in run(*command, "--to", "ntu25", status=2)
     assert "unknown layout 'dog'" in run(*command, "--to", "dog", status=2)
 

@@ -265,8 +265,13 @@ def _label_of(wanted: str | int, names: Sequence[str], present: Sequence[int]) -
 
 
 def together(sets: list[tuple[Path, ClipSet]]) -> ClipSet:
-    """One set of the clips of several files; a class is the same where its name is."""
-    classes: dict[str, int] = {}
+    """One set of the clips of several files; a class is the same where its name is.
+
+    Labels stay what they are where all files have one list of classes, or its beginning.
+    """
+    longest = max((clip_set.classes for _, clip_set in sets), key=len)
+    same = all(clip_set.classes == longest[: len(clip_set.classes)] for _, clip_set in sets)
+    classes = {name: label for label, name in enumerate(longest)} if same else {}
     clips: list[Clip] = []
     notes: list[str] = []
     subsets: dict[str, list[str]] = {}

@@ -507,6 +507,8 @@ def test_a_file_without_a_person_is_left_out_of_a_folder(tmp_path):
         (tmp_path / f"S001C001P001R001{name}.skeleton").write_text(ntu_text([bodies]))
     clip_set = sources.read(tmp_path)
     assert [clip.id for clip in clip_set.clips] == ["S001C001P001R001A002"]
+    assert clip_set.classes[clip_set.clips[0].label] == "eat meal/snack"
+    assert clip_set.clips[0].label == 1 and len(clip_set.classes) == 60
     assert "no person in any frame (1 files, first S001C001P001R001A001" in clip_set.notes[-1]
     (tmp_path / "S001C001P001R001A002.skeleton").unlink()
     with pytest.raises(UserError, match="no file with a person"):

@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from har.clips import UNLABELLED, Clip, ClipSet
-from har.clips.catalogue import NTU60_CLASSES
+from har.clips import Clip, ClipSet
 from har.clips.keypoint_files import (
     frame_files,
     landmarks,
@@ -114,8 +113,7 @@ def _file(source: Source) -> ClipSet | None:
     if suffix == ".skeleton":
         flat = source.layout is not None and source.layout.name == "ntu25_2d"
         clip, layout = ntu.read(source, flat)
-        classes = [*NTU60_CLASSES, *(f"A{n:03d}" for n in range(61, clip.label + 2))]
-        return _set(source, [(clip, layout)], classes if clip.label != UNLABELLED else [])
+        return _set(source, [(clip, layout)], ntu.classes_of(clip))
     if suffix in (".h5", ".slp"):
         return _set(source, [movement_files.read(source)])
     return None

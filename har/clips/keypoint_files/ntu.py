@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from har.clips import UNLABELLED, Clip
+from har.clips.catalogue import NTU60_CLASSES, NTU120_CLASSES
 from har.clips.keypoint_files.poses import (
     MOST_BYTES,
     Pose,
@@ -65,9 +66,19 @@ def read(source: Source, flat: bool) -> tuple[Clip, Layout]:
         {frame: frame for frame in range(frames)},
         image_size=_IMAGE if flat else (0, 0),
         shares=False,
-        label=int(named[1]) - 1 if named and int(named[1]) else UNLABELLED,
+        label=int(named[1]) - 1
+        if named and 0 < int(named[1]) <= len(NTU120_CLASSES)
+        else UNLABELLED,
     )
     return clip, layout
+
+
+def classes_of(clip: Clip) -> list[str]:
+    """Names of the classes: of NTU RGB+D 60, or of 120 where the setup or the action is later."""
+    if clip.label == UNLABELLED:
+        return []
+    first = clip.label < len(NTU60_CLASSES) and clip.id < "S018"
+    return list(NTU60_CLASSES if first else NTU120_CLASSES)
 
 
 def _count(source: Source, lines: Iterator[bytes], what: str, most: int) -> int:
