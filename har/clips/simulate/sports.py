@@ -345,14 +345,14 @@ def bowling(motion: Motion, scene: Scene) -> None:
     motion.arms[..., LEFT, 0] = path(now, times, (0.7, 0.7, 0.8, 1.2, 1.25, 1.0, 0.6))
     motion.arms[..., LEFT, 1] = path(now, times, (0.1, 0.1, 0.9, 1.5, 1.6, 1.6, 1.3))
     motion.arms[..., LEFT, 3] = path(now, times, (1.7, 1.1, 0.5, 0.3, 0.3, 0.4, 0.6))
-    bow = np.radians(scene.normal(48, 10))
+    bow = np.radians(scene.normal(58, 12))
     motion.pelvis[..., 1] = path(now, times, (0.1, 0.15, 0.3, 0.6 * bow, 0.8 * bow, 0.7 * bow, 0.3))
     motion.spine[..., 0] = path(now, times, (0.05, 0.05, 0.1, 0.25, 0.3, 0.3, 0.1))
     motion.spine[..., 2] = path(now, times, (0, 0, -0.1, -0.35, 0, 0.25, 0.1))
     motion.spine[..., 1] = path(now, times, (0, 0, 0, -0.15, -0.2, -0.1, 0))
     motion.head[..., 1] = -0.5 * (motion.pelvis[..., 1] + motion.spine[..., 0])
     step = scene.uniform(0.5, 0.75)
-    low = scene.uniform(0.6, 0.85)
+    low = scene.uniform(0.66, 0.86)
     motion.root[..., Y] = path(now, times, (0.94, 0.93, 0.9, 0.84, low, low, low + 0.1))
     begin = -pace * 4
     advance = np.clip((now - begin) / pace, 0, 4)
@@ -369,11 +369,11 @@ def bowling(motion: Motion, scene: Scene) -> None:
         for start in starts:
             swing_times = (marks[start], (marks[start] + marks[start + 1]) / 2, marks[start + 1])
             motion.feet[..., side, Y] += 0.12 * path(now, swing_times, (0, 1, 0))
-    # The right leg trails behind and across at the release.
+    # The right leg trails behind and across at the release, on the ground or lifted.
     across = path(now, (-0.3, 0.05, 0.6, 1.0), (0, 1, 1, 0.2))
-    motion.feet[..., RIGHT, X] += 0.55 * across
-    motion.feet[..., RIGHT, Z] += 0.15 * across
-    motion.feet[..., RIGHT, Y] += 0.12 * across
+    motion.feet[..., RIGHT, X] += scene.uniform(0.3, 0.65) * across
+    motion.feet[..., RIGHT, Z] += scene.uniform(0.0, 0.3) * across
+    motion.feet[..., RIGHT, Y] += scene.uniform(0.08, 0.5) * across
     motion.feet[..., LEFT, X] *= 0.6
 
 
