@@ -25,6 +25,8 @@ def test_windows_stay_on_the_device_of_their_frames() -> None:
     frames = torch.ones(100, 2, 17, 3, device="meta")
     offsets = torch.zeros(3, dtype=torch.long, device="meta")
     assert cut_test_windows(frames, offsets, offsets + 30, WINDOWS).is_meta
+    whole = WINDOWS.model_copy(update={"frames": 0})
+    assert cut_test_windows(frames, offsets, torch.full((3,), 30), whole).is_meta
     generator = torch.Generator()
     windows = training_windows(frames, offsets, offsets + 30, WINDOWS, generator)
     everything = Augmentation(flip=0.5, scale=0.1, rotation=0.1, noise=0.1, hide=0.5, limb=0.5)

@@ -1,6 +1,9 @@
 """Each step against numbers worked out by hand, and all of them in a row."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from har.dataset.person_tracking import track_persons
 from har.dataset.preprocessing import (
@@ -11,6 +14,7 @@ from har.dataset.preprocessing import (
     preprocess,
     subtract_centre,
 )
+from har.errors import UserError
 from har.params import Preprocess
 from har.skeleton import LAYOUTS
 from tests.dataset.test_person_tracking import crowd, person
@@ -48,7 +52,7 @@ def test_length_is_cut_padded_or_looped():
 
 
 def test_centres():
-    poses = person(-3, -4)[None]
+    poses = person(-30, -40)[None]
     poses[0, 0, ORDER["left_hip"]] = 0  # no mid-hip in frame 0
     poses[0, 1, 2] = 0  # a missing joint stays missing
     nose = subtract_centre(poses, "first_joint", COCO)
@@ -77,7 +81,8 @@ def test_scales():
     assert np.array_equal(divide_by_scale(poses, "trunk", (256, 340), COCO), poses)
 
 
-def test_steps_follow_one_another():
+@pytest.mark.parametrize("scale", ["image", "trunk"])
+def test_steps_follow_one_another(scale):
     poses = crowd(0).astype(np.float16)
     poses[..., 2] *= np.random.default_rng(0).random(poses.shape[:3]) > 0.1
     poses[0, :, 3] *= np.float16(0.5)
@@ -87,14 +92,14 @@ def test_steps_follow_one_another():
         tracking=True,
         hide_below=0.5,
         center="mid_hip",
-        scale="image",
-        frames=50,
+        scale=scale,
+        frames=200,
         fill="loop",
     )
     found = preprocess(poses, (240, 320), settings, COCO)
     kept = keep_persons(track_persons(hide_joints(poses.astype(np.float32), 0.5)), 3)
-    centred = subtract_centre(fix_length(kept, 50, "loop"), "mid_hip", COCO)
-    expected = divide_by_scale(centred, "image", (240, 320), COCO)
+    centred = subtract_centre(fix_length(kept, 200, "loop"), "mid_hip", COCO)
+    expected = divide_by_scale(centred, scale, (240, 320), COCO)
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(poses, before)
@@ -102,6 +107,18 @@ def test_steps_follow_one_another():
     changes = {"tracking": False, "hide_below": 0.0, "center": "none", "scale": "none", "frames": 0}
     nothing = settings.model_copy(update=changes)
     np.testing.assert_array_equal(preprocess(poses, (0, 0), nothing, COCO), poses[:3])
+
+
+@pytest.mark.parametrize("joints", ["hips", "shoulders"])
+def test_a_layout_without_the_joints_that_are_needed_is_refused(joints):
+    poses, bare = person(0, 0)[None], replace(COCO, name="bare", **{joints: ()})
+    with pytest.raises(
+        UserError, match=r"bare names no shoulders or no hips: set preprocess.scale"
+    ):
+        divide_by_scale(poses, "trunk", (256, 340), bare)
+    if joints == "hips":
+        with pytest.raises(UserError, match="bare names no hips: set preprocess"):
+            subtract_centre(poses, "mid_hip", bare)
 
 
 def test_input_of_the_pytorch_reference_on_a_genuine_clip(real_data):

@@ -151,8 +151,12 @@ def test_calibration_error_over_all_confidences(bins):
     generator = np.random.default_rng(2)
     sharpness = generator.choice([0.1, 1, 3, 1000], size=(300, 1))
     probabilities = apply_temperature(sharpness * generator.normal(size=(300, 12)), 1)
-    labels = generator.integers(12, size=300)
-    confidence, correct = probabilities.max(1), probabilities.argmax(1) == labels
+    confidence = probabilities.max(1)
+    # By turns a bin of ten is right and wrong, so that too sure and not sure enough cancel out in
+    # a bin of five.
+    right = (confidence * 10).astype(int) % 2 == 0
+    labels = np.where(right, probabilities.argmax(1), probabilities.argmin(1))
+    correct = probabilities.argmax(1) == labels
     expected = 0.0
     for low in np.arange(bins) / bins:
         here = (confidence > low) & (confidence <= low + 1 / bins)
@@ -174,9 +178,23 @@ def test_rows_are_set_right_in_double_precision():
 
 
 def test_of_equally_likely_classes_the_first_ones_are_guessed():
-    uniform = np.full((2, 101), 1 / 101)
-    found = metrics.evaluate(np.array([2, 3]), uniform, ["a", "b"], top_k=(3,))
-    assert found["top_3_accuracy"] == 0.5
+    generator = np.random.default_rng(0)
+    labels, weights = generator.integers(101, size=50), generator.integers(1, 4, (50, 101))
+    probabilities = weights / weights.sum(axis=1, keepdims=True)
+    hits = [
+        label in sorted(range(101), key=lambda k: -row[k])[:40]  # Python's sort is stable
+        for label, row in zip(labels, weights, strict=True)
+    ]
+    found = metrics.evaluate(labels, probabilities, np.arange(50), top_k=(40,))
+    assert found["top_40_accuracy"] == np.mean(hits)
+
+
+def test_a_perfect_model_is_perfect_in_every_resample():
+    """Whatever classes are absent: here most, of some resamples nearly all."""
+    labels = np.array([0, 3, 3, 7, 9])
+    for resamples in range(1, 20):
+        found = metrics.evaluate(labels, one_hot(labels, 30), list("abcde"), resamples=resamples)
+        assert found["macro_f1_low"] == found["macro_f1_high"] == 1
 
 
 def test_bootstrap_draws_groups_and_agrees_with_a_plain_loop():
@@ -259,6 +277,8 @@ def test_difference_is_paired():
     improved[wrong] = one_hot(labels[wrong], 4)
     result = metrics.compare(labels, baseline, improved, groups)
     first, second = (metrics.evaluate(labels, p, groups) for p in (baseline, improved))
+    assert result == metrics.compare(labels, baseline, improved, groups, seed=0)
+    assert result != metrics.compare(labels, baseline, improved, groups, seed=1)
     assert math.isclose(result["accuracy"], second["accuracy"] - first["accuracy"])
     assert math.isclose(result["macro_f1"], second["macro_f1"] - first["macro_f1"])
     # Unpaired, the two intervals overlap; paired, improved is never worse in any drawn sample.
