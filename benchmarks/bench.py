@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ from benchmarks.experiments import recipe, trained, with_overrides
 from benchmarks.timing import cost, interleaved, interleaved_costs, machine, matrix_rate
 from har.clips import Clip
 from har.dataset.augmentation import training_batch
+from har.dataset.person_tracking import track_persons
 from har.dataset.prepared import read_prepared
 from har.dataset.sequences import Sequences, read_sequences
 from har.errors import UserError, user_errors_end_the_program
@@ -42,6 +44,12 @@ from har.skeleton import LAYOUTS
 from har.training.devices import Devices, run_on_devices
 from har.training.optimizers import make_optimizer
 from har.training.trainer import Trainer, cross_entropy
+from har.video import estimators
+from har.video.decoding import open_video
+from har.video.encoding import write_video
+from har.video.estimators import Network
+from har.video.extraction import extract
+from har.video.weights import DETECTOR, REFINER, cache_folder
 from tools.report import fill
 
 RESULTS = Path("benchmarks/RESULTS.md")
@@ -76,6 +84,7 @@ class Setup:
         folder: scratch space.
         keras_python: the interpreter of TensorFlow's environment.
         full_list: the published clips, for the full-size file; None draws them.
+        video: of one person, in the left half of the picture.
     """
 
     params: Params
@@ -83,6 +92,7 @@ class Setup:
     folder: Path
     keras_python: Path
     full_list: Path | None
+    video: Path | None = None
 
 
 def factor(what: str, ours: str, against: str, theirs: str, ratio: float, wanted: float) -> Row:
@@ -484,6 +494,76 @@ def pipeline(setup: Setup) -> list[Row]:
     return rows
 
 
+def extracting(setup: Setup) -> list[Row]:
+    """A video to skeletons, against the pose estimator's networks alone on the same inputs."""
+    what = "extracting skeletons from a video"
+    if setup.video is None:
+        raise NotMeasuredError(f"{what}: no video (--video)")
+    if not all((cache_folder() / name).exists() for name in (DETECTOR, REFINER)):
+        raise NotMeasuredError(f"{what}: no weights (`python -m har extract` fetches them)")
+    with open_video(setup.video) as video:
+        frames = list(video.frames)
+    half = frames[0].shape[1] // 2
+    twice = [np.hstack([frame[:, :half], frame[:, half - 1 :: -1]]) for frame in frames]
+    videos = {}
+    for name, pictures, repeats in (
+        ("one person", frames, 1), ("two persons", twice, 1), ("long", frames, 10)
+    ):  # fmt: skip
+        videos[name] = setup.folder / f"{name}.mp4"
+        with write_video(videos[name], 25) as add:
+            for picture in pictures * repeats:
+                add(picture)
+    rows = []
+    for cores in sorted({1, min(2, os.cpu_count() or 1)}):
+        estimate = estimators.load(None, cores)
+        for name in ("one person", "two persons"):
+            ours = partial(extract, videos[name], estimate, track_persons, threads=cores)
+            alone = partial(run_again, network_runs(ours))
+            seconds = interleaved({"ours": ours, "alone": alone}, min(setup.repeats, 3))
+            rates = {key: f"{len(frames) / some:.0f} frames/s" for key, some in seconds.items()}
+            overhead = 100 * (seconds["ours"] / seconds["alone"] - 1)
+            threads = f"{cores} thread{'s' * (cores > 1)}"
+            rows.append(
+                limit(
+                    f"{what}, {name}, {threads}: more than the estimator", rates["ours"],
+                    "its networks alone on ready inputs", rates["alone"], overhead, 15, "%",
+                )
+            )  # fmt: skip
+    command = ["python", "-m", "har", "extract"]
+    outputs = ["-o", str(setup.folder / "clips.pkl")]
+    short, long = (
+        cost([*command, str(videos[name]), *outputs], Path.cwd()) for name in ("one person", "long")
+    )
+    rows.append(
+        limit(
+            f"{what}, peak memory, {10 * len(frames):,} frames", f"{long.peak / 1e6:.0f} MB",
+            f"that of {len(frames)} frames", f"{short.peak / 1e6:.0f} MB", long.peak / short.peak,
+            1.1,
+        )
+    )  # fmt: skip
+    return rows
+
+
+def network_runs(job: Callable[[], object]) -> list[tuple[Network, np.ndarray]]:
+    """The networks that a job runs, with their inputs."""
+    runs: list[tuple[Network, np.ndarray]] = []
+    real = Network.__call__
+
+    def recorded(network: Network, image: np.ndarray) -> list[np.ndarray]:
+        runs.append((network, image))
+        return real(network, image)
+
+    with mock.patch.object(Network, "__call__", recorded):
+        job()
+    return runs
+
+
+def run_again(runs: list[tuple[Network, np.ndarray]]) -> None:
+    """Run networks on recorded inputs."""
+    for network, image in runs:
+        network(image)
+
+
 MEASURES: dict[str, Callable[[Setup], list[Row]]] = {
     "keras": keras,
     "pytorch": pytorch,
@@ -491,6 +571,7 @@ MEASURES: dict[str, Callable[[Setup], list[Row]]] = {
     "predicting": predicting,
     "step": step,
     "prepare": prepare,
+    "extracting": extracting,
     "pipeline": pipeline,
 }
 
@@ -519,6 +600,7 @@ def main() -> None:
     parser.add_argument("--only", help=f"print some of {','.join(MEASURES)} and write nothing")
     parser.add_argument("--repeats", type=int, default=5, help="counted runs of each; default: 5")
     parser.add_argument("--list", type=Path, help="CSV of the published clips, for `prepare`")
+    parser.add_argument("--video", type=Path, help="one person in its left half")
     parser.add_argument("--keras-python", type=Path, default=Path(".venv-keras/bin/python"))
     arguments = parser.parse_args()
     names = arguments.only.split(",") if arguments.only else list(MEASURES)
@@ -528,8 +610,9 @@ def main() -> None:
     torch.set_num_threads(params.threads)
     with tempfile.TemporaryDirectory() as folder:
         setup = Setup(
-            params, arguments.repeats, Path(folder), arguments.keras_python, arguments.list
-        )
+            params, arguments.repeats, Path(folder), arguments.keras_python, arguments.list,
+            arguments.video,
+        )  # fmt: skip
         rows = [row for name in names for row in measure(name, setup)]
     about = (
         f"{machine()}. Threads: {params.threads} unless said. Peak matrix rate of one thread: "

@@ -7,7 +7,7 @@ import argparse
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -215,6 +215,44 @@ def _in_folder(path: Path, clip: "Clip", ids: Counter[str]) -> "Clip":
         return clip
     name = f"{path.resolve().parent.name}/{clip.id}"
     return replace(clip, id=name, group=name if clip.group == clip.id else clip.group)
+
+
+def live(options: argparse.Namespace) -> None:
+    """Name what a camera or stream shows, a line every so often, until Ctrl-C or its end."""
+    import time
+    from pathlib import Path
+
+    import numpy as np
+
+    from har.dataset.person_tracking import track_persons
+    from har.recognition.live import newest, watch
+    from har.video.decoding import open_video
+    from har.video.estimators import load
+
+    recognizer = _load_model(options.model)
+    estimate = load(options.models)
+    source = options.stream or str(options.camera)
+    with open_video(source) as video:
+        if Path(source).is_file():  # each frame at its own time, as fast as can be
+            rate = video.fps or 25.0
+            begun = time.monotonic()
+            frames: Iterator[tuple[float, np.ndarray]] = (
+                (begun + n / rate, frame) for n, frame in enumerate(video.frames)
+            )
+        else:
+            frames = newest((time.monotonic(), frame) for frame in video.frames)
+        for now in watch(
+            frames, estimate, track_persons, recognizer, options.window, options.every
+        ):
+            if now.probabilities is None:
+                said = "nobody seen"
+            else:
+                order = np.argsort(-now.probabilities, kind="stable")[: options.top_k]
+                said = ", ".join(
+                    f"{recognizer.classes[k]} {100 * now.probabilities[k]:.0f} %" for k in order
+                )
+            delay = "" if Path(source).is_file() else f"delay {1000 * now.delay:.0f} ms, "
+            print(f"{now.time:7.1f} s  {said}  ({delay}{now.rate:.0f} frames/s)", flush=True)
 
 
 def inspect(options: argparse.Namespace) -> None:
@@ -605,6 +643,17 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("-o", dest="output", metavar="PKL", required=True)
     untold(added)
     added.add_argument("--to", metavar="NAME|YAML", help="map the joints to this layout, by name")
+
+    added = command("live", live, "name what a camera shows, a line a second")
+    added.add_argument("stream", nargs="?", help="a stream's address or a file, not the camera")
+    added.add_argument("--camera", type=int, default=0, help="its number (default: 0)")
+    model(added)
+    added.add_argument("--models", metavar="DIR", help="pose estimators (default: MoveNet)")
+    added.add_argument(
+        "--window", type=_positive, default=4.0, help="seconds to look back (default: 4)"
+    )
+    added.add_argument("--every", type=_positive, default=1.0, help="seconds (default: 1)")
+    added.add_argument("--top-k", type=_count, default=3, help="classes to tell (default: 3)")
 
     added = command("inspect", inspect, "tell what a file holds")
     added.add_argument("file", help="a pickle, own keypoints (.npz, .npy, .json), or a folder")

@@ -70,11 +70,13 @@ def open_video(source: str | Path, threads: int | None = None) -> Iterator[Video
             "reading videos needs PyAV: make video, or pip install av==18.1.0"
         ) from None
     name, options = _address(source)
+    source = f"camera {source}" if options else source
     try:
         container = av.open(name, metadata_errors="ignore", timeout=_TIMEOUT, **options)
     except (av.FFmpegError, ValueError) as error:
         if isinstance(error, FileNotFoundError):
-            raise UserError(f"{source} not found: check the path") from None
+            remedy = "is it plugged in?" if options else "check the path"
+            raise UserError(f"{source} not found: {remedy}") from None
         reason = getattr(error, "strerror", None) or str(error)
         raise UserError(
             f"{source} cannot be read as a video ({reason}): is it one, and whole?"

@@ -49,7 +49,7 @@ def load(folder: str | Path | None = None, threads: int = 0) -> Estimator:
         fetch_movenet(folder)
     folder = Path(folder)
     if found := sorted(folder.glob("rtmo*.onnx")):
-        return rtmo(_Network(found[0], threads))
+        return rtmo(Network(found[0], threads))
     refiners = [*sorted(folder.glob("rtmpose*.onnx")), folder / REFINER]
     for path in (folder / DETECTOR, refiners[0]):
         if not path.is_file():
@@ -57,12 +57,12 @@ def load(folder: str | Path | None = None, threads: int = 0) -> Estimator:
                 f"{path} not found: a folder of models needs {DETECTOR} with {REFINER} or "
                 "rtmpose*.onnx, or rtmo*.onnx; without --models, MoveNet is fetched"
             )
-    detector, refiner = (_Network(path, threads) for path in (folder / DETECTOR, refiners[0]))
+    detector, refiner = (Network(path, threads) for path in (folder / DETECTOR, refiners[0]))
     refine = _thunder if refiners[0].name == REFINER else _rtmpose
     return top_down(detector, lambda frame, box: refine(refiner, frame, box))
 
 
-class _Network:
+class Network:
     """An ONNX file with one input."""
 
     def __init__(self, path: Path, threads: int) -> None:
@@ -86,6 +86,7 @@ class _Network:
         self._input = self._session.get_inputs()[0].name
 
     def __call__(self, image: np.ndarray) -> list[np.ndarray]:
+        """What the network says about one image of the type it takes."""
         try:
             return self._session.run(None, {self._input: image[None]})
         except Exception as error:
@@ -94,7 +95,7 @@ class _Network:
 
 
 def top_down(
-    detector: _Network, refine: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    detector: Network, refine: Callable[[np.ndarray, np.ndarray], np.ndarray]
 ) -> Estimator:
     """Persons found by MoveNet MultiPose and refined one by one.
 
@@ -120,7 +121,7 @@ def top_down(
     return estimate
 
 
-def rtmo(network: _Network) -> Estimator:
+def rtmo(network: Network) -> Estimator:
     """RTMO as MMPose exports it: persons and joints in one step, from 640 x 640 pixels."""
 
     def estimate(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
@@ -170,7 +171,7 @@ def cut_out(frame: np.ndarray, region: Region, size: tuple[int, int], fill: int 
     return canvas
 
 
-def _detect(network: _Network, frame: np.ndarray) -> np.ndarray:
+def _detect(network: Network, frame: np.ndarray) -> np.ndarray:
     """Boxes (P, 4) of the persons in a frame: left, top, right, bottom, with their margin."""
     scale = _DETECTOR_SIDE / max(frame.shape[:2])
     size = tuple(-(-round(side * scale) // 32) * 32 for side in frame.shape[:2])
@@ -198,7 +199,7 @@ def _region(box: np.ndarray, aspect: float) -> Region:
     return round(float(left)), round(float(top)), round(height * aspect), round(height)
 
 
-def _thunder(network: _Network, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
+def _thunder(network: Network, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
     """The pose (V, 3) in a box by MoveNet Thunder."""
     region = _region(box, 1.0)
     found = network(cut_out(frame, region, (256, 256)).astype(np.int32))[0].reshape(_JOINTS, 3)
@@ -207,7 +208,7 @@ def _thunder(network: _Network, frame: np.ndarray, box: np.ndarray) -> np.ndarra
     return np.stack([x, y, found[:, 2]], axis=-1)
 
 
-def _rtmpose(network: _Network, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
+def _rtmpose(network: Network, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
     """The pose (V, 3) in a box by RTMPose, which says how likely each row and column is."""
     region = _region(box, 192 / 256)
     image = cut_out(frame, region, (256, 192)).astype(np.float32)

@@ -76,3 +76,16 @@ def test_an_overlay_needs_a_video(work, capsys):
     with pytest.raises(SystemExit):
         run("show", "clip.npy", "--overlay", "out.mp4")
     assert "which clip.npy is not" in capsys.readouterr().err
+
+
+def test_live_prints_a_line_a_second(work, capsys):
+    main(["live", "clip.mp4", "--models", "poses", "--window", "2"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" s  ")[0].strip() for line in lines] == ["1.0", "2.0", "3.0"]
+    assert all(" %, " in line and line.endswith("(20 frames/s)") for line in lines)
+
+
+def test_live_without_a_camera_is_told(work, capsys):
+    with pytest.raises(SystemExit):
+        main(["live", "--camera", "97", "--models", "poses"])
+    assert "camera 97" in capsys.readouterr().err
