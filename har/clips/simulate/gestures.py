@@ -51,7 +51,7 @@ def clapping(motion: Motion, scene: Scene) -> None:
     rate = 1.15 / np.sqrt(width / 0.15 + 0.2) * np.exp(scene.normal(0.35, 0.3))
     phase = scene.phase(rate.clip(0.5, 4))
     apart = (0.5 - 0.5 * wave(phase)) ** scene.uniform(0.7, 1.3) * (1 + 0.1 * scene.wander(2))
-    high, ahead = scene.normal(-0.14, 0.16), scene.uniform(0.22, 0.54)
+    high, ahead = scene.uniform(-0.34, 0.2), scene.uniform(0.22, 0.54)
     stretched = scene.uniform(0.0, 0.8)
     for side in (LEFT, RIGHT):
         motion.hands[:, :, side, X] = 0.025 + width * apart
