@@ -12,7 +12,7 @@ import math
 import pickle
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -24,6 +24,7 @@ from har.clips.arrays import numbers
 from har.clips.axes import check_axes, recognise, reorder
 from har.clips.notes import Notes
 from har.clips.safe_pickle import shown
+from har.clips.subsets import official_splits
 from har.errors import UserError
 from har.files import write_atomically
 from har.skeleton import Layout, layout_of_setting
@@ -50,21 +51,6 @@ _UCF101_IMAGE = (256, 340)  # height and width; its one-clip pickles do not tell
 _UCF101_ID = re.compile(r"v_(?P<group>(?P<name>[A-Za-z]+)_g\d{2})_c\d{2}")
 _NTU_ID = re.compile(r"S\d{3}C\d{3}(?P<group>P\d{3})R\d{3}A(?P<action>\d{3})")
 _HMDB51_ID = re.compile(r"(?P<words>\w+)_[hulf]_[cn]m_np\d_(?:ba|fr|le|ri)_(?:bad|med|goo)_\d+")
-_ROLES = {
-    word: role
-    for role, words in (
-        ("train", "training train trn"),
-        ("val", "validation valid val dev"),
-        ("test", "testing test"),
-        ("eval", "evaluation eval"),
-    )
-    for word in words.split()
-}
-_SUBSET_NAME = re.compile(
-    rf"(?:(?P<before>.+)[_ -])?(?P<role>{'|'.join(_ROLES)})"
-    r"(?:[_ -]?(?P<number>\d.*)|[_ -](?P<after>.+))?",
-    re.IGNORECASE,
-)
 _LABEL_AND_ID = re.compile(r"(?P<label>\d{1,4})_(?P<id>.+)", re.ASCII)
 
 
@@ -523,30 +509,6 @@ def _clip(
             f": {shown(frames)} and {clip.keypoints.shape[1]}",
         )
     return clip
-
-
-def official_splits(names: Iterable[str]) -> dict[str, dict[str, str]]:
-    """The splits that subset names speak of: split -> role (train, val, test) -> subset name.
-
-    `train1` and `test1` make split 1, `xsub_train` and `xsub_val` split xsub, `Train` and
-    `validation` the split without a name. `eval` is val, or test where there is a val.
-    """
-    found: dict[str, dict[str, str]] = {}
-    evaluated: list[tuple[str, str]] = []
-    for name in names:
-        match = _SUBSET_NAME.fullmatch(name)
-        if not match:
-            continue
-        split = "_".join(filter(None, match.group("before", "number", "after")))
-        role = _ROLES[match["role"].casefold()]
-        if role == "eval":
-            evaluated.append((split, name))
-        else:
-            found.setdefault(split, {}).setdefault(role, name)
-    for split, name in evaluated:
-        keys = found.setdefault(split, {})
-        keys.setdefault("test" if "val" in keys else "val", name)
-    return found
 
 
 def _is_name(value: Any) -> TypeGuard[str]:

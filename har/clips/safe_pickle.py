@@ -110,21 +110,19 @@ def load_and_measure(path: str | Path) -> tuple[Any, int]:
         raise UserError(f"{path} not found: check the path")
     if not os.path.isfile(path):
         raise UserError(f"{path} is not a file: give the path of a pickle")
-    start = b""
     try:
         with (
             path.open("rb", buffering=1 << 18) as packed,
             packed_files.unpacked(path, packed) as file,
         ):
-            start = file.read(32)
+            if kind := packed_files.kind_of(file.read(32)):
+                raise UserError(f"{path} is no pickle but {kind}")
             size = os.fstat(file.fileno()).st_size
             file.seek(0)
             return _Machine(path, size).run(file), size
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
     except _DAMAGE as error:
-        if kind := packed_files.kind_of(start):
-            raise UserError(f"{path} is no pickle but {kind}") from None
         reason = shown(str(error) or type(error).__name__)
         raise UserError(
             f"{path} is damaged, cut short or no pickle ({reason}): fetch or make it again"

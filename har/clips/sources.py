@@ -18,7 +18,9 @@ from har.clips import (
 from har.clips.annotations import COPIES, Given, read_pickle
 from har.clips.catalogue import CATALOGUE
 from har.clips.download import download
+from har.clips.label_table import is_label_table, label_clips
 from har.clips.safe_pickle import shown
+from har.clips.subsets import official_splits
 from har.errors import UserError
 from har.skeleton import Layout
 
@@ -75,7 +77,8 @@ def read(
     Args:
         path: a pickle of annotations or of one clip, own keypoints as .npz, .npy or .json, each
             perhaps packed (.gz, .xz, .bz2), another pose tool's file or folder, a folder of such
-            files, or one of folders named after the label of the files in them.
+            files, or one of folders named after the label of the files in them. A table
+            clip,label[,group,subset] in a folder labels its clips, and may be given as the path.
         image_size: (height, width) in pixels of clips whose file does not tell it.
         fps: frames per second of clips whose file does not tell it; 0 is unknown.
         dimensions: coordinates per joint; None tells them by the layouts and the numbers.
@@ -100,9 +103,22 @@ def _read(path: Path, given: Given) -> ClipSet:
         is_folder = is_there = False
     if not is_there:
         raise UserError(f"{path} not found: check the path")
-    if not given.axes and (found := keypoint_files.read(path, given.image_size, given.layout)):
-        return found
-    return _read_folder(path, given) if is_folder else _read_own(path, given)
+    tables = [path]
+    if is_folder:
+        tables = [file for file in sorted(path.iterdir()) if is_label_table(file)]
+    elif is_label_table(path):
+        path, is_folder = path.parent, True
+    else:
+        tables = []
+    if len(tables) > 1:
+        raise UserError(
+            f"{path} has several tables of labels, {tables[0].name} and {tables[1].name}: give the "
+            "path of one"
+        )
+    found = None if given.axes else keypoint_files.read(path, given.image_size, given.layout)
+    if found is None:
+        found = _read_folder(path, given) if is_folder else _read_own(path, given)
+    return label_clips(found, tables[0]) if tables else found
 
 
 def _read_own(path: Path, given: Given) -> ClipSet:
@@ -136,6 +152,8 @@ def _read_folder(folder: Path, given: Given) -> ClipSet:
     sets, empty = [], list[Path]()
     for file in sorted(folder.iterdir()):
         found = None
+        if is_label_table(file):
+            continue
         if not given.axes and file.suffix.lower() in keypoint_files.SUFFIXES:
             try:
                 found = keypoint_files.read(file, given.image_size, given.layout)
@@ -304,7 +322,7 @@ def together(sets: list[tuple[Path, ClipSet]]) -> ClipSet:
 def _subsets(path: Path, clip_set: ClipSet) -> dict[str, list[str]]:
     """The subsets of a file's clips; without any, train.pkl and val.pkl are subsets themselves."""
     name = annotations.clip_name(path)
-    if clip_set.subsets or not annotations.official_splits([name]):
+    if clip_set.subsets or not official_splits([name]):
         return clip_set.subsets
     return {name: [clip.id for clip in clip_set.clips]}
 

@@ -7,7 +7,6 @@ acts (KTH). A clip whose group is unknown is a group of its own: pass its id as 
 """
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from scipy.sparse import coo_array, eye_array, kron
 from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
+from har.clips.subsets import official_splits
 from har.errors import UserError
 
 TRIES = 300  # random orders of the groups; more brought no closer split of UCF101 or KTH
@@ -296,13 +296,11 @@ def official_split(
             carved out.
     """
     labels, groups = np.asarray(labels), np.asarray(groups)
-    found: dict[str, dict[str, str]] = {}
-    for key in subsets:
-        match = re.fullmatch(r"(?:(.+)_)?(train|val|test)_?(.*)", key)
-        if match:
-            prefix, part, suffix = match.groups(default="")
-            found.setdefault("_".join(filter(None, (prefix, suffix))), {})[part] = key
-    found = {split: keys for split, keys in found.items() if "train" in keys and len(keys) > 1}
+    found = {
+        split: keys
+        for split, keys in official_splits(subsets).items()
+        if "train" in keys and len(keys) > 1
+    }
     if not found:
         raise UserError(
             "split: the file has no official split with a train and a test part "

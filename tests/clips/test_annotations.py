@@ -10,11 +10,17 @@ import pytest
 from har.clips import UNLABELLED, Clip, ClipSet
 from har.clips import describe as inspect
 from har.clips.annotations import check, group_of, read_pickle, write_pickle
-from har.clips.catalogue import CATALOGUE, HMDB51_CLASSES, NTU60_CLASSES, UCF101_CLASSES
+from har.clips.catalogue import (
+    CATALOGUE,
+    HMDB51_CLASSES,
+    NTU60_CLASSES,
+    NTU120_CLASSES,
+    UCF101_CLASSES,
+)
 from har.errors import UserError
 
 
-def annotation(name: str = "a", label: int = 0, **changes) -> dict:
+def annotation(name: str = "a", label: object = 0, **changes) -> dict:
     keypoints = np.arange(1 * 3 * 17 * 2, dtype=np.float16).reshape(1, 3, 17, 2)
     made = {
         "frame_dir": name,
@@ -236,6 +242,132 @@ def test_a_clip_on_both_sides_is_refused(tmp_path, train, other):
     assert "clip 'b'" in message and repr(train) in message and repr(other) in message
 
 
+# --- Other forms of the same, and fields that are left out ---
+
+
+def forms() -> dict[str, object]:
+    one = annotation("a", group="x")
+    two = annotation("b", 1)
+    named = {
+        item["frame_dir"]: {k: v for k, v in item.items() if k != "frame_dir"}
+        for item in (one, two)
+    }
+    return {
+        "list": [one, two],
+        "tuple": (one, two),
+        "by name": named,
+        "annotations by name": {"annotations": named},
+        "by subset": {"train": [one], "val": [two]},
+    }
+
+
+@pytest.mark.parametrize("form", forms())
+def test_forms_of_annotations_are_the_same_clips(tmp_path, form):
+    path = tmp_path / "clips.pkl"
+    path.write_bytes(pickle.dumps(forms()[form]))
+    clip_set = read_pickle(path)
+    assert [(clip.id, clip.label, clip.group) for clip in clip_set.clips] == [
+        ("a", 0, "x"),
+        ("b", 1, "b"),
+    ]
+    assert clip_set.subsets == ({"train": ["a"], "val": ["b"]} if form == "by subset" else {})
+
+
+def test_a_single_annotation_is_a_clip(tmp_path):
+    (tmp_path / "own.pkl").write_bytes(pickle.dumps(annotation(frame_dir=..., label="wave")))
+    clip_set = read_pickle(tmp_path / "own.pkl")
+    assert clip_set.clips[0].id == "own" and clip_set.classes == ["wave"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "attribute", "value"),
+    [
+        ({"img_shape": ..., "original_shape": ...}, "image_size", (0, 0)),
+        ({"img_shape": (0, 340)}, "image_size", (0, 0)),
+        ({"img_shape": (480.0, 640.0)}, "image_size", (480, 640)),
+        ({"img_shape": np.array([480, 640, 3])}, "image_size", (480, 640)),
+        ({"img_shape": ..., "original_shape": (9, 8)}, "image_size", (9, 8)),
+        ({"total_frames": ...}, "label", 0),
+        ({"label": 0.0}, "label", 0),
+        ({"label": np.array([0])}, "label", 0),
+        ({"label": "0"}, "label", 0),
+        ({"label": -1}, "label", UNLABELLED),
+        ({"frame_dir": 7}, "id", "7"),
+        ({"frame_dir": ..., "filename": "f"}, "id", "f"),
+        ({"frame_dir": ...}, "id", "clips_1"),
+        ({"fps": 25}, "fps", 25.0),
+        ({"group": 3.0}, "group", "3"),
+    ],
+)
+def test_what_is_left_out_or_told_otherwise_is_read(tmp_path, changes, attribute, value):
+    clip = read(tmp_path, annotation("c", **changes)).clips[0]
+    assert getattr(clip, attribute) == value
+
+
+def test_no_scores_and_no_image_size_are_told(tmp_path):
+    clip_set = read(tmp_path, annotation(keypoint_score=..., img_shape=..., original_shape=...))
+    clip = clip_set.clips[0]
+    np.testing.assert_array_equal(clip.scores, clip.keypoints.any(axis=-1))
+    assert noted(clip_set, "no scores", "'a'")
+    assert "images    of unknown size" in inspect.describe(clip_set)
+
+
+def test_keys_that_are_not_needed_are_named_once(tmp_path):
+    clips = [annotation(name, valid={0.5: 3}, box_score=None) for name in "ab"]
+    (note,) = (note for note in read(tmp_path, *clips).notes if "ignored" in note)
+    assert "'valid', 'box_score'" in note
+
+
+def test_annotations_that_name_files_are_named_for_what_they_are(tmp_path):
+    clips = annotation(keypoint=..., keypoint_score=..., raw_file="kp/a.pkl")
+    message = refusal(tmp_path, clips)
+    assert "`raw_file` ('kp/a.pkl')" in message and "Kinetics-400" in message
+
+
+def test_scores_in_the_keypoints_are_recognised_and_told(tmp_path):
+    points = annotation()["keypoint"].astype(np.float32)
+    scores = np.full((1, 3, 17, 1), 0.25, np.float32)
+    wide = np.concatenate([points, scores], axis=-1)
+    clip_set = read(tmp_path, annotation(keypoint=wide, keypoint_score=...))
+    np.testing.assert_array_equal(clip_set.clips[0].keypoints, points)
+    np.testing.assert_array_equal(clip_set.clips[0].scores, scores[..., 0])
+    assert noted(clip_set, "taken for x, y and score")
+    wide[..., 2] = -3
+    assert read(tmp_path, annotation(keypoint=wide)).clips[0].keypoints.shape[3] == 3
+
+
+def test_shares_of_the_image_become_pixels_and_are_told(tmp_path):
+    shares = np.random.default_rng(0).uniform(0.1, 0.9, (1, 3, 17, 2)).astype(np.float32)
+    clip_set = read(tmp_path, annotation(keypoint=shares, img_shape=(100, 200)))
+    np.testing.assert_allclose(clip_set.clips[0].keypoints, shares * (200, 100), rtol=1e-6)
+    assert noted(clip_set, "shares of the image", "made pixels")
+    unknown = read(tmp_path, annotation(keypoint=shares, img_shape=..., original_shape=...))
+    np.testing.assert_array_equal(unknown.clips[0].keypoints, shares)
+    assert noted(unknown, "size is unknown", "--image-size")
+
+
+def test_an_array_of_many_clips_becomes_clips_without_its_padding(tmp_path):
+    walk = np.random.default_rng(0).uniform(10, 200, (2, 3, 40, 17, 2)).astype(np.float32)
+    walk[:, 2] = 0.5
+    walk[0, :, 30:] = 0
+    walk[0, ..., 1] = 0
+    (tmp_path / "clips.pkl").write_bytes(pickle.dumps({"keypoint": walk, "label": [1, 0]}))
+    clip_set = read_pickle(tmp_path / "clips.pkl")
+    assert [clip.id for clip in clip_set.clips] == ["clips_1", "clips_2"]
+    assert [clip.label for clip in clip_set.clips] == [1, 0]
+    assert [clip.keypoints.shape for clip in clip_set.clips] == [(1, 30, 17, 2), (2, 40, 17, 2)]
+    np.testing.assert_array_equal(clip_set.clips[1].keypoints[1, :, :, 0], walk[1, 0, ..., 1])
+    assert noted(clip_set, "nctvm")
+
+
+def test_labels_may_be_class_names(tmp_path):
+    clips = [annotation("a", "walk"), annotation("b", "run")]
+    assert read(tmp_path, *clips).classes == ["run", "walk"]
+    clip_set = read(tmp_path, *clips, classes=["walk", "sit", "run"])
+    assert [clip.label for clip in clip_set.clips] == [0, 2]
+    assert "'run', which is none of `classes`" in refusal(tmp_path, *clips, classes=["walk"])
+
+
 # --- Groups and class names ---
 
 
@@ -307,6 +439,8 @@ def test_class_names_of_other_sets(tmp_path):
     assert clip_set.classes == list(HMDB51_CLASSES)
     clips = [annotation("S001C001P001R001A060", 59), annotation("S001C001P001R001A001", 0)]
     assert read(tmp_path, *clips).classes == list(NTU60_CLASSES)
+    clips.append(annotation("S018C001P008R001A120", 119))
+    assert read(tmp_path, *clips).classes == list(NTU120_CLASSES)
     clip_set = read(tmp_path, annotation("a", 2))
     assert clip_set.classes == ["0", "1", "2"]
     assert noted(clip_set, "no names in the file", "label ids")
@@ -333,6 +467,7 @@ def test_clips_without_a_label_can_be_read(tmp_path):
 
 def test_catalogue_lists_have_the_right_length():
     sizes = {name: len(published.classes) for name, published in CATALOGUE.items()}
+    assert len(set(NTU120_CLASSES)) == 120
     assert sizes == {"ucf101": 101, "hmdb51": 51, "ntu60": 60}
     assert sorted(UCF101_CLASSES, key=str.casefold) == list(UCF101_CLASSES)
 

@@ -264,6 +264,29 @@ def test_arrays_of_other_than_numbers_are_refused(tmp_path, array, protocol):
     assert "refused" in refusal
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_keys_that_hash_at_once_are_read(tmp_path, protocol):
+    content = {0.5: 1, None: 2, True: 3, -7: 4, 2**40: 5, (1, "a", None, 0.5): 6, "text": 7}
+    (tmp_path / "keys.pkl").write_bytes(pickle.dumps(content, protocol))
+    assert safe_pickle.load(tmp_path / "keys.pkl") == content
+
+
+@pytest.mark.parametrize(
+    "key", [float("nan"), float("inf"), 2**61 - 1, ((1,), 2), tuple(range(9)), "k" * 10_001]
+)
+def test_other_keys_are_refused_for_what_they_are(tmp_path, key):
+    (tmp_path / "keys.pkl").write_bytes(pickle.dumps({key: 1}))
+    with pytest.raises(UserError, match="as a key of a dictionary"):
+        safe_pickle.load(tmp_path / "keys.pkl")
+
+
+def test_many_tuples_as_keys_are_refused(tmp_path):
+    """They could be made to collide, which would take the square of their number."""
+    (tmp_path / "keys.pkl").write_bytes(pickle.dumps({(n, n): n for n in range(10_001)}))
+    with pytest.raises(UserError, match="as a key of a dictionary"):
+        safe_pickle.load(tmp_path / "keys.pkl")
+
+
 # --- Bombs ---
 
 
