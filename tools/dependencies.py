@@ -7,12 +7,13 @@ import ast
 from pathlib import Path
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedSeq
 
 from har.files import write_atomically
 
 # MLflow only shows what a run did. It decides no output, so what tells it makes no stage stale.
 _DECIDES_NO_OUTPUT = ("har/tracking/", "stages/record.py")
+
+_TRAIN_STAGES = ("train_baseline", "train_improved")
 
 
 def imported_files(script: Path, root: Path) -> set[Path]:
@@ -64,8 +65,12 @@ def _module_file(name: str, root: Path) -> Path | None:
 
 
 def dependencies(stage: str, listed: list[str], root: Path) -> list[str]:
-    """A stage's dependencies: its code in order of the alphabet, then the data it already lists."""
-    code = imported_files(root / "stages" / f"{stage}.py", root)
+    """A stage's dependencies: its code in order of the alphabet, then the data it already lists.
+
+    The two train stages share a list, which names both scripts.
+    """
+    scripts = _TRAIN_STAGES if stage in _TRAIN_STAGES else (stage,)
+    code = set().union(*(imported_files(root / "stages" / f"{name}.py", root) for name in scripts))
     data = [path for path in listed if not path.endswith(".py")]
     return sorted(path.as_posix() for path in code) + data
 
@@ -76,9 +81,10 @@ def main() -> None:
     yaml.width = 1000
     yaml.indent(mapping=2, sequence=2, offset=0)
     path = Path("dvc.yaml")
-    content = yaml.load(path)
-    for name, stage in content["stages"].items():
-        stage["deps"] = CommentedSeq(dependencies(name, list(stage["deps"]), Path()))
+    stages = (content := yaml.load(path))["stages"]
+    for name, stage in stages.items():
+        # In place, so that a list that two stages share stays one with an anchor.
+        stage["deps"][:] = dependencies(name, list(stage["deps"]), Path())
     with write_atomically(path) as file:
         yaml.dump(content, file)
 

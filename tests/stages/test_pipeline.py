@@ -69,6 +69,7 @@ def test_a_changed_setting_reruns_what_depends_on_it(repository):
     assert list(difference) == ["model.dropout"]
     assert (difference["model.dropout"]["old"], difference["model.dropout"]["new"]) == (0.4, 0.2)
     assert "improved" in repository.dvc("metrics", "diff", "--all")
+    assert repository.run("git", "diff", "--stat", "dvc.yaml") == ""  # with its shared list
     repository.run("git", "checkout", "--", ".")
     repository.dvc("checkout")
 
