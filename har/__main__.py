@@ -205,7 +205,8 @@ def convert(options: argparse.Namespace) -> None:
         _say(f"note: {note}")
     number = len(clip_set.clips)
     named = f" of layout {clip_set.layout.name}" if clip_set.layout else ""
-    classes = f", {len(clip_set.classes)} classes" if clip_set.classes else ""
+    labels = len({clip.label for clip in clip_set.clips if clip.label >= 0})
+    classes = f", {labels} class{'es' * (labels != 1)}" if labels else ""
     print(f"{options.output}: {number} clip{'s' * (number != 1)}{named}{classes}")
 
 

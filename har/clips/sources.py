@@ -124,6 +124,10 @@ def _read(path: Path, given: Given) -> ClipSet:
 def _read_own(path: Path, given: Given) -> ClipSet:
     suffix = _suffix(path)
     if suffix not in _SUFFIXES:
+        if path.suffix.lower() in keypoint_files.SUFFIXES:
+            raise UserError(
+                f"{path} is of no known form: docs/formats.md lists those of other tools"
+            )
         raise UserError(f"{path} is of no known kind: its name must end in {', '.join(_SUFFIXES)}")
     content, size = _load(path)
     content = annotations.annotations_of(path, content)
@@ -178,7 +182,7 @@ def _read_folder(folder: Path, given: Given) -> ClipSet:
     if not files:
         raise UserError(
             f"{folder} has no file that ends in {', '.join(_SUFFIXES)}, neither in itself nor in "
-            "folders named after labels"
+            "folders named after labels, and none of another tool's that docs/formats.md lists"
         )
     names = sorted({file.parent.name for file in files})
     numbered = all(name.isascii() and name.isdigit() and len(name) < 5 for name in names)

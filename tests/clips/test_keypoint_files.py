@@ -251,6 +251,8 @@ def test_mediapipe_arrays(tmp_path):
     for form in (marks, marks[:, None], marks.reshape(4, -1)):
         np.save(tmp_path / "own.npy", form)
         check(only(tmp_path / "own.npy", "mediapipe33", image_size=(480, 640)), expected)
+    np.save(tmp_path / "persons first.npy", np.stack([marks, marks])[..., :3])
+    assert read(tmp_path / "persons first.npy") is None  # one's own
     np.save(tmp_path / "own.npy", marks[..., :3])
     clip = only(tmp_path / "own.npy", image_size=(480, 640))
     assert set(np.unique(clip.scores)) == {0, 1}
@@ -380,6 +382,9 @@ def test_stgcn_arrays(tmp_path):
     assert clip.keypoints.shape == (1, 3, 18, 2) and clip.label == -1
     assert clip.keypoints[0, 2, 4].tolist() == [0.75 * 340, 0.375 * 256]
     assert clip.scores[0, 2, 4] == 0.75 and (clip.scores > 0).sum() == 1
+    data[:, :, :, :, :] = NUMBERS.normal(0, 1, data.shape)
+    np.save(tmp_path / "own.npy", data)
+    assert read(tmp_path / "own.npy") is None  # three persons of x and y, or x, y, z: is asked
     pixels = np.full((2, 3, 6, 25, 1), 300, np.float32)
     pixels[:, 2] = 0.5
     np.save(tmp_path / "own.npy", pixels)  # x, y and score of 25 joints are no Kinect's

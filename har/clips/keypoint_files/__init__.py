@@ -151,7 +151,7 @@ def _array(source: Source) -> ClipSet | None:
         return None  # the reader of own arrays says what is wrong
     if array.dtype.kind not in "fiu" or not array.size:
         return None
-    if stgcn.is_array_of_clips(array.shape) and len(array) <= _MOST_CLIPS:
+    if len(array) <= _MOST_CLIPS and stgcn.is_array_of_clips(source, array):
         clips, layout, classes = stgcn.array_of_clips(source, array)
         return _set(source, [(clip, layout) for clip in clips], classes)
     if array.nbytes > MOST_BYTES:

@@ -139,6 +139,8 @@ def poses_of_array(source: Source, array: np.ndarray) -> tuple[list[Pose], int] 
         UserError: (T, 17, 3) shares of an image could be x, y or y, x.
     """
     shape = array.shape
+    if len(shape) == 4 and shape[0] < shape[1]:
+        return None  # persons first: one's own keypoints
     if len(shape) in (3, 4) and shape[-2] == _MEDIAPIPE and shape[-1] in (3, 4, 5):
         return _poses(_mediapipe(source, array.reshape(shape[0], -1, *shape[-2:])))
     if len(shape) == 2 and shape[1] in (99, 132, 165):

@@ -7,6 +7,7 @@ import numpy as np
 
 from har.clips import UNLABELLED, Clip, safe_pickle
 from har.clips.annotations import group_of
+from har.clips.axes import recognise
 from har.clips.keypoint_files.poses import (
     NobodyError,
     Pose,
@@ -19,6 +20,7 @@ from har.clips.keypoint_files.poses import (
     places_of,
     track_of,
 )
+from har.errors import UserError
 from har.skeleton import LAYOUTS, Layout
 
 _KINETICS_IMAGE = (256, 340)  # height and width of the videos that the set was extracted from
@@ -75,10 +77,22 @@ def kinetics(source: Source, content: dict[str, Any]) -> tuple[Clip, Layout, str
     return clip, layout, None if label is None or isinstance(label, list | dict) else str(label)
 
 
-def is_array_of_clips(shape: tuple[int, ...]) -> bool:
-    """Whether an array's shape can be (N, C, T, V, M) of ST-GCN."""
+def is_array_of_clips(source: Source, array: np.ndarray) -> bool:
+    """Whether an array is (N, C, T, V, M) of ST-GCN, and not (N, M, T, V, C) of one's own.
+
+    A pickle of labels beside it says so, or a last axis that can't be coordinates; else the
+    numbers do, where they can.
+    """
     joints = {len(layout.joints) for layout in LAYOUTS.values()}
-    return len(shape) == 5 and shape[1] == 3 and shape[3] in joints and 1 <= shape[4] <= shape[2]
+    shape = array.shape
+    if len(shape) != 5 or shape[1] != 3 or shape[3] not in joints or shape[4] > shape[2]:
+        return False
+    if shape[4] not in (2, 3) or _label_file(source.path):
+        return True
+    try:
+        return recognise(np.asarray(array[:_LOOKED_AT], np.float32))[0] == "nctvm"
+    except UserError:  # the reader of own arrays asks for --axes
+        return False
 
 
 def array_of_clips(source: Source, array: np.ndarray) -> tuple[list[Clip], Layout, list[str]]:
