@@ -5,7 +5,7 @@ import pytest
 
 from har.clips import UNLABELLED, Clip, ClipSet
 from har.clips.annotations import write_pickle
-from har.clips.sources import read
+from har.clips.sources import choose_classes, load, read
 from har.errors import UserError
 
 POINTS = np.random.default_rng(0).uniform(10, 200, (1, 6, 17, 2)).astype(np.float32)
@@ -30,6 +30,15 @@ def test_a_table_beside_files_labels_them(tmp_path):
         assert clip_set.subsets == {"Train": ["a"], "Val": ["b"]}
         assert "labels.csv labels 2 of 3 clips" in clip_set.notes
         assert "labels.csv names 1 clips that are not there" in clip_set.notes
+
+
+def test_a_folder_with_a_table_is_a_source_to_learn_from(tmp_path):
+    path = folder(tmp_path, "clip,label\na,wave\nb,sit\n")
+    chosen = choose_classes(load(path.name, 0, tmp_path / "raw", tmp_path.parent), [])
+    assert [(clip.id, chosen.classes[clip.label]) for clip in chosen.clips] == [
+        ("a", "wave"),
+        ("b", "sit"),
+    ]
 
 
 def test_a_table_labels_clips_of_a_pickle_by_id_and_the_others_keep_theirs(tmp_path):
