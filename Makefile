@@ -1,49 +1,51 @@
 # `make repro` and `make test` need nothing but Python 3.11+, git and make: both set up .venv first.
 
 PYTHON ?= python3
-VENV := .venv
-BIN := $(abspath $(VENV))/bin
-# DVC runs stages as `python -m stages.NAME`: the environment's python must come first.
-export PATH := $(BIN):$(PATH)
+# DVC runs stages as `python -m stages.NAME`: the environment's python must come first. Programs are
+# run as modules, since the first line of a script can't name a folder with a space.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help video repro experiment crossval leaderboard bench report deps test test-keras check ui plots serve lock clean dvc-ready
+.PHONY: help video repro experiment crossval leaderboard bench report deps test test-keras check ui plots serve lock clean dvc-ready history
 
 help:  ## list what there is
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{sub(/:.*/, "", $$1); printf "make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' Makefile | awk -F ':.*## ' '{sub(/:.*/, "", $$1); printf "make %-12s %s\n", $$1, $$2}'
 
-$(VENV)/installed: requirements.lock
+.venv/installed: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.11")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	@touch $@
 
-# A tree exported without .git is no repository: DVC then has to be told.
-dvc-ready: $(VENV)/installed
-	@if ! git rev-parse --is-inside-work-tree >/dev/null 2>&1; then dvc config --local core.no_scm true; \
-	elif grep -qs no_scm .dvc/config.local; then dvc config --local --unset core.no_scm; fi
+# DVC has to be told where there is no git repository, as in an exported tree.
+dvc-ready: .venv/installed
+	@python -m stages.repository
 
-video: $(VENV)/installed  ## install what reading videos needs
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock -r requirements-video.lock
+# Studies are many experiments, which a shallow clone would lose.
+history: .venv/installed
+	@python -m stages.repository --experiments
+
+video: .venv/installed  ## install what reading videos needs
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock -r requirements-video.lock
 
 repro: dvc-ready  ## run the whole pipeline; what is up to date is not run again
-	@dvc repro
+	@python -m dvc repro
 	@python -m stages.summary
 
-experiment: dvc-ready  ## run a recipe as an experiment: make experiment RECIPE=keras
+experiment: history  ## run a recipe as an experiment: make experiment RECIPE=keras
 	@test -f 'recipes/$(RECIPE).txt' || { echo "RECIPE is one of: $$(cd recipes && ls *.txt | sed 's/.txt//' | xargs)"; exit 2; }
-	dvc exp run $$(sed -n 's/^[a-z].*/-S &/p' 'recipes/$(RECIPE).txt') $(ARGS)
+	python -m dvc exp run $$(sed -n 's/^[a-z].*/-S &/p' 'recipes/$(RECIPE).txt') $(ARGS)
 	@python -m stages.summary
 
-test: $(VENV)/installed  ## run all tests
+test: .venv/installed  ## run all tests
 	python -m pytest
 
 check: dvc-ready  ## style, types, and whether dvc.lock matches code and settings
-	ruff check .
-	ruff format --check .
-	mypy
-	@said=$$(dvc repro --dry --allow-missing) || { echo "$$said"; exit 1; }; \
+	python -m ruff check .
+	python -m ruff format --check .
+	python -m mypy
+	@said=$$(python -m dvc repro --dry --allow-missing) || { echo "$$said"; exit 1; }; \
 	if echo "$$said" | grep 'Running stage'; then echo 'dvc.lock is stale: run make repro and commit it'; exit 1; fi
 
 test-keras:  ## compare our Keras LSTM with TensorFlow's, in an environment of its own
@@ -51,33 +53,33 @@ test-keras:  ## compare our Keras LSTM with TensorFlow's, in an environment of i
 	.venv-keras/bin/python -m pip install --quiet --disable-pip-version-check tensorflow-cpu torch==2.13.0 pytest pytest-timeout pydantic ruamel.yaml
 	.venv-keras/bin/python -m pytest tests/models/test_keras_equality.py
 
-ui: $(VENV)/installed  ## browse the runs in MLflow
+ui: .venv/installed  ## browse the runs in MLflow
 	@echo 'open http://127.0.0.1:5000/#/experiments, stop with Ctrl-C'
-	mlflow ui --host 127.0.0.1 --port 5000 --workers 1
+	python -m mlflow ui --host 127.0.0.1 --port 5000 --workers 1
 
 plots: dvc-ready  ## write every plot into one page that needs no network
-	@dvc plots show --out dvc_plots >/dev/null
+	@python -m dvc plots show --out dvc_plots >/dev/null
 	@python -m tools.offline_page dvc_plots/index.html plots.html
 
-report: $(VENV)/installed  ## write the last run's figures into README.md and MODEL_CARD.md
+report: .venv/installed  ## write the last run's figures into README.md and MODEL_CARD.md
 	@python -m tools.report
 
-deps: $(VENV)/installed  ## write the stages' dependency lists into dvc.yaml
+deps: .venv/installed  ## write the stages' dependency lists into dvc.yaml
 	@python -m tools.dependencies
 
-crossval: dvc-ready  ## cross-validate over groups: make crossval ARGS='--folds 5 --seeds 1,2'
+crossval: history  ## cross-validate over groups: make crossval ARGS='--folds 5 --seeds 1,2'
 	@python -m benchmarks.crossval $(ARGS)
 
-leaderboard: dvc-ready  ## compare models: make leaderboard ARGS='--sources simulated --seeds 1,2,3'
+leaderboard: history  ## compare models: make leaderboard ARGS='--sources simulated --seeds 1,2,3'
 	@python -m benchmarks.leaderboard $(ARGS)
 
 bench: dvc-ready  ## measure speed against peers, ten minutes of a quiet machine: make bench ARGS='--list ucf101_clips.csv'
 	@python -m benchmarks.bench $(ARGS)
 
-serve: $(VENV)/installed  ## answer requests with the registered champion on port 5001
+serve: .venv/installed  ## answer requests with the registered champion on port 5001
 	@python -m har serve
 
-lock: $(VENV)/installed  ## write requirements.lock from what is installed
+lock: .venv/installed  ## write requirements.lock from what is installed
 	{ sed -n '/^#/p' requirements.lock; python -m pip freeze --all | sed '/^pip==/d; s/+cpu//' | grep -vxFf requirements-video.lock; } > lock.part && mv lock.part requirements.lock
 
 clean:  ## remove what stages and tests made, keep the environment and downloads

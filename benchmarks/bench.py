@@ -26,7 +26,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import peers
-from benchmarks.experiments import recipe, trained, with_overrides
+from benchmarks.experiments import override, recipe, trained, with_overrides
 from benchmarks.timing import cost, interleaved, interleaved_costs, machine, matrix_rate
 from har.clips import Clip
 from har.dataset.augmentation import training_batch
@@ -185,7 +185,7 @@ def train_and_time(
 
 def pytorch(setup: Setup) -> list[Row]:
     """The pytorch reference's epochs: files that were prepared before, to trained weights."""
-    source = f"prepare.source={setup.params.prepare.source}"
+    source = override("prepare.source", setup.params.prepare.source)
     params = with_overrides(setup.params, (*recipe("pytorch"), source))
     folder = prepared_features(setup, "pytorch", params)
     prepared, features = read_prepared(folder / "data/prepared"), folder / "data/features"
@@ -414,7 +414,7 @@ def prepare(setup: Setup) -> list[Row]:
         [sys.executable, "-m", "benchmarks.full_size", str(source), *chosen],
         check=True, stdout=subprocess.DEVNULL,
     )  # fmt: skip
-    overrides = (f"prepare.source={source}", "prepare.classes=[]")
+    overrides = (override("prepare.source", str(source)), "prepare.classes=[]")
     folder = project(setup, "full", with_overrides(setup.params, overrides))
     load = f"import pickle; pickle.load(open({str(source)!r}, 'rb'))"
     costs = interleaved_costs(

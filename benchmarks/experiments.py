@@ -3,6 +3,9 @@
 import csv
 import hashlib
 import io
+import json
+import re
+import shlex
 import subprocess
 import sys
 import time
@@ -19,6 +22,7 @@ from har.errors import UserError
 from har.params import Model, Params, Train, parse_yaml
 from har.training.devices import ALONE, Devices
 from har.training.trainer import Trainer
+from stages.repository import check_history
 
 _SECONDS_BETWEEN_LOOKS = 3
 
@@ -33,7 +37,8 @@ class Experiment:
     @property
     def name(self) -> str:
         """DVC's name for it: the label and a digest of the overrides, so that both decide."""
-        return f"{self.label}-{hashlib.sha256(repr(self.overrides).encode()).hexdigest()[:8]}"
+        label = re.sub(r"[^A-Za-z0-9._-]+", "-", self.label)  # what git takes in a reference
+        return f"{label}-{hashlib.sha256(repr(self.overrides).encode()).hexdigest()[:8]}"
 
 
 def trained(
@@ -62,6 +67,15 @@ class Outcome:
 
     evaluation: dict[str, Any]
     predictions: list[dict[str, str]]
+
+
+def override(key: str, value: str) -> str:
+    """A `-S` override that means this text, whatever characters it holds.
+
+    In a DVC override (Hydra's grammar) and in YAML alike, text in double quotes stands for itself.
+    """
+    plain = re.fullmatch(r"[A-Za-z/._][A-Za-z0-9/._ -]*", value)
+    return f"{key}={value if plain else json.dumps(value, ensure_ascii=False)}"
 
 
 def recipe(name: str) -> tuple[str, ...]:
@@ -98,8 +112,9 @@ def run(experiments: list[Experiment], workers: int = 1) -> dict[str, Outcome]:
     interrupted goes on where it stopped.
 
     Raises:
-        UserError: an experiment failed.
+        UserError: an experiment failed, or DVC could not keep it here.
     """
+    check_history()
     there = set(_dvc("exp", "list", "--name-only").split())
     missing = [experiment for experiment in experiments if experiment.name not in there]
     for experiment in missing:
@@ -107,6 +122,11 @@ def run(experiments: list[Experiment], workers: int = 1) -> dict[str, Outcome]:
         _dvc("exp", "run", "--queue", "--name", experiment.name, *overrides)
     if missing:
         _wait({experiment.name for experiment in missing}, workers)
+        there = set(_dvc("exp", "list", "--name-only").split())
+    for experiment in missing:
+        if experiment.name not in there:
+            logs = f"dvc queue logs {shlex.quote(experiment.name)}"
+            raise UserError(f"DVC did not keep the experiment {experiment.name}: see `{logs}`")
     return {experiment.name: _outcome(experiment.name) for experiment in experiments}
 
 
@@ -118,7 +138,8 @@ def _wait(names: set[str], workers: int) -> None:
         states = {row[1]: row[-1] for row in rows if len(row) > 2 and row[1] in names}
         failed = [name for name, state in states.items() if state == "Failed"]
         if failed:
-            raise UserError(f"{failed[0]} failed: see `dvc queue logs {failed[0]}`")
+            logs = f"dvc queue logs {shlex.quote(failed[0])}"
+            raise UserError(f"{failed[0]} failed: see `{logs}`")
         done = sum(state == "Success" for state in states.values())
         if done != finished:
             finished = done

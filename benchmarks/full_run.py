@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.experiments import markdown, recipe, with_overrides
+from benchmarks.experiments import markdown, override, recipe, with_overrides
 from har.dataset.sequences import read_sequences
 from har.errors import user_errors_end_the_program
 from har.params import load_params
@@ -41,7 +41,7 @@ def measure(clips: int, chosen: list[str], epochs: int, folder: Path) -> list[st
     subprocess.run([*write, *chosen], check=True, stdout=subprocess.DEVNULL)
     short = (f"train.epochs={epochs}", "train.iterations=0", "train.refit=false")
     quick = ("baseline.train.iterations=100", "baseline.train.refit=false")
-    where = (f"prepare.source={source}", "tracking.enabled=false")
+    where = (override("prepare.source", str(source)), "tracking.enabled=false")
     split = ("split.protocol=random",) if clips < _FEWEST_TO_SPLIT_OFFICIALLY else ()
     overrides = (*recipe("ucf101_full"), *short, *quick, *where, *split)
     params = with_overrides(load_params(), overrides)

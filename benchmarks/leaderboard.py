@@ -15,6 +15,7 @@ import torch
 from benchmarks.experiments import (
     Experiment,
     markdown,
+    override,
     recipe,
     run,
     spread,
@@ -44,7 +45,7 @@ def experiments_of(model: str, source: str, seeds: list[int], extra: list[str]) 
     return [
         Experiment(
             f"{label}-seed-{seed}",
-            (*recipe_of(model), f"prepare.source={source}", *where, *extra, f"seed={seed}"),
+            (*recipe_of(model), override("prepare.source", source), *where, *extra, f"seed={seed}"),
         )
         for seed in seeds
     ]

@@ -9,7 +9,7 @@ figures from a test part. The seed is that of training; the split stays.
 import argparse
 from pathlib import Path
 
-from benchmarks.experiments import Experiment, markdown, recipe, run, spread
+from benchmarks.experiments import Experiment, markdown, override, recipe, run, spread
 from har.errors import user_errors_end_the_program
 
 HONEST = ("split.val_fraction=0.15", "split.test_fraction=0.15", "evaluate.subset=test")
@@ -17,7 +17,7 @@ HONEST = ("split.val_fraction=0.15", "split.test_fraction=0.15", "evaluate.subse
 
 def overrides(reference: str, source: str, honest: bool) -> tuple[str, ...]:
     """What makes a reference on a source under a protocol."""
-    lines = (*recipe(reference), f"prepare.source={source}", "prepare.classes=[]")
+    lines = (*recipe(reference), override("prepare.source", source), "prepare.classes=[]")
     if honest:
         protocol = "group" if source == "simulated" else "official"
         lines += (f"split.protocol={protocol}", *HONEST)

@@ -5,7 +5,6 @@ The train stages describe their trainings by it, `evaluate` ends with it, and
 """
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from har.params import Params, load_params, project_folder
 from har.tracking.results import Result, record_results
 from har.tracking.runs import DataDescription, Training, flatten, prefixed
 from stages import FEATURES, METRICS, MODELS, NAMES, PLOTS, PREPARED
+from stages.repository import git
 
 # Uncommitted changes of these make a run's commit tell less than all.
 _CODE = ("har", "stages", "params.yaml", "dvc.yaml")
@@ -72,18 +72,15 @@ def code_tags(name: str) -> dict[str, str]:
         if value := os.environ.get(variable):
             tags[tag] = value
     # Without a .git of its own, the folder may lie in somebody else's repository.
-    if Path(".git").exists() and (commit := _git("rev-parse", "HEAD")):
-        tags["mlflow.source.git.commit"] = commit
-        tags["mlflow.source.git.dirty"] = str(bool(_git("status", "--porcelain", "--", *_CODE)))
+    if Path(".git").exists():
+        try:
+            tags["mlflow.source.git.commit"] = git("rev-parse", "HEAD")
+            changes = git("status", "--porcelain", "--", *_CODE)
+        except UserError as error:
+            print(f"warning: MLflow is not told the commit: {error}", file=sys.stderr)
+        else:
+            tags["mlflow.source.git.dirty"] = str(bool(changes))
     return tags
-
-
-def _git(*arguments: str) -> str:
-    try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=20)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def read_results(params: Params) -> list[Result]:
@@ -152,7 +149,19 @@ def record(params: Params) -> bool:
     return record_results(params.tracking, read_results(params), project_folder())
 
 
+def main() -> None:
+    """Send what the last `dvc repro` made.
+
+    Raises:
+        UserError: tracking is off, no model is there, or a file is damaged.
+    """
+    params = load_params()
+    if not params.tracking.enabled:
+        raise UserError("tracking.enabled is false in params.yaml, so nothing is sent: set it true")
+    if not record(params):
+        sys.exit(1)
+
+
 if __name__ == "__main__":
     with user_errors_end_the_program():
-        if not record(load_params()):
-            sys.exit(1)
+        main()

@@ -1,13 +1,16 @@
 import pickle
+import subprocess
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from dvc.utils.hydra import apply_overrides
 
-from benchmarks import bench, crossval, peers, robustness, timing
-from benchmarks.experiments import Outcome, recipe, with_overrides
+from benchmarks import bench, crossval, experiments, peers, robustness, timing
+from benchmarks.experiments import Experiment, Outcome, override, recipe, with_overrides
 from har.dataset.preprocessing import preprocess
-from har.params import load_params
+from har.errors import UserError
+from har.params import load_params, parse_yaml
 from har.skeleton import LAYOUTS
 from har.training.trainer import count_parameters
 from tests.tiny import random_clip
@@ -19,6 +22,47 @@ def setup(tmp_path, tiny_pickle):
     overrides = (f"prepare.source={tiny_pickle}", "prepare.classes=[]", "model.width=8")
     params = with_overrides(load_params(), overrides)
     return bench.Setup(params, 1, tmp_path, tmp_path / "no" / "python", None)
+
+
+@pytest.mark.parametrize("name", ["a b", "#1, (x)", "100%", 'it\'s a "q"', "x=1&y={z};ü!", "12"])
+def test_an_override_means_its_text_to_dvc_and_to_studies(tmp_path, name):
+    source = f"{name}/clips.pkl"
+    path = tmp_path / "params.yaml"
+    path.write_text("prepare:\n  source: simulated\n")
+    apply_overrides(path, [override("prepare.source", source)])  # as `dvc exp run -S` does
+    assert parse_yaml(path.read_text()) == {"prepare": {"source": source}}
+    assert with_overrides(load_params(), (override("prepare.source", source),)).prepare.source == (
+        source
+    )
+
+
+def test_an_experiments_name_is_one_that_git_takes():
+    name = Experiment("it's #1: 100%~^?*[", ("seed=1",)).name
+    subprocess.run(["git", "check-ref-format", f"refs/exps/{name}"], check=True)
+
+
+def test_a_study_in_a_shallow_clone_ends_before_it_trains(tmp_path, monkeypatch):
+    def git(*arguments):
+        subprocess.run(["git", *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    git("init", "-q", "whole")
+    for number in (1, 2):
+        git("-C", "whole", "commit", "-q", "--allow-empty", "-m", str(number))
+    git("clone", "-q", "--depth=1", (tmp_path / "whole").as_uri(), "shallow")
+    monkeypatch.chdir(tmp_path / "shallow")
+    monkeypatch.setattr(experiments, "_dvc", pytest.fail)
+    with pytest.raises(UserError, match="`git fetch --unshallow`"):
+        experiments.run([Experiment("a", ("seed=1",))])
+
+
+def test_an_experiment_that_dvc_did_not_keep_is_told(monkeypatch):
+    """It reports success where it dropped one."""
+    monkeypatch.setattr(experiments, "check_history", lambda: None)
+    monkeypatch.setattr(experiments, "_dvc", lambda *arguments: "")
+    monkeypatch.setattr(experiments, "_wait", lambda names, workers: None)
+    asked = Experiment("a", ("seed=1",))
+    with pytest.raises(UserError, match=f"did not keep .*`dvc queue logs {asked.name}`"):
+        experiments.run([asked])
 
 
 def test_jobs_run_in_turn_and_the_first_turn_does_not_count():

@@ -7,6 +7,7 @@ the same as a checkpoint's.
 
 import contextlib
 import logging
+import shlex
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,7 +99,8 @@ def load(path: str | Path) -> Recognizer:
             raise UserError(f"{path} is too large for an ONNX file")
         content = path.read_bytes()
     except FileNotFoundError:
-        raise UserError(f"{path} not found: `python -m har export -o {path}` makes it") from None
+        command = f"python -m har export -o {shlex.quote(str(path))}"
+        raise UserError(f"{path} not found: `{command}` makes it") from None
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
     return load_bytes(path, content)

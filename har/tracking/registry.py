@@ -26,6 +26,8 @@ from har.tracking.store import (
 )
 
 CHAMPION = "champion"
+SERVER_CODE = "code/har/tracking/server.py"
+_SOURCE = "models:/"  # of a version, before the id of its logged model
 _VAL_ACCURACY_TAG = "val_accuracy"
 _PROMOTION_ATTEMPTS = 10
 # What a machine that only serves the model has to install.
@@ -61,13 +63,13 @@ def log_model(store: Store, run_id: str, name: str, checkpoint: Path, example: C
     from mlflow import pyfunc
     from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model, ModelSignature
-    from mlflow.types.schema import AnyType, Array, ColSpec, DataType, Map, Schema
+    from mlflow.types.schema import AnyType, ColSpec, DataType, Map, Schema
 
     # MLflow checks nested lists number by number, minutes for a long clip: ours are of any type,
     # and har.tracking.served_model does the checking.
     inputs = [
         ColSpec(AnyType(), "keypoints"),
-        ColSpec(Array(DataType.long), "image_size"),
+        ColSpec(AnyType(), "image_size", required=False),
         ColSpec(AnyType(), "scores", required=False),
     ]
     outputs = [
@@ -95,6 +97,27 @@ def log_model(store: Store, run_id: str, name: str, checkpoint: Path, example: C
     return logged.model_id
 
 
+def can_be_served(store: Store, model_id: str) -> bool:
+    """Whether the files of a logged model are there, and the code that serves them."""
+    from mlflow.exceptions import MlflowException
+
+    if not model_id:
+        return False
+    try:
+        store.client.get_logged_model(model_id)  # a deleted one still has its files
+        found = {
+            file.path
+            for folder in ("", "data", str(Path(SERVER_CODE).parent))
+            for file in store.client.list_logged_model_artifacts(model_id, folder)
+        }
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return False
+        raise
+    needed = {"MLmodel", SERVER_CODE}
+    return needed <= found and any(path.startswith("data/") for path in found)
+
+
 def request_of_clip(clip: Clip) -> dict[str, Any]:
     """A clip in the form that the served model takes."""
     return {
@@ -105,7 +128,7 @@ def request_of_clip(clip: Clip) -> dict[str, Any]:
 
 
 def register(store: Store, registered_model: str, model: LoggedModel) -> None:
-    """Register a model, once per file, and promote the best by val accuracy on the same data."""
+    """Register a model, once, and promote the best by val accuracy on the same data."""
     from mlflow.exceptions import MlflowException
 
     client = store.client
@@ -115,7 +138,7 @@ def register(store: Store, registered_model: str, model: LoggedModel) -> None:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     versions = client.search_model_versions(f"name = '{registered_model}'")
-    version = next((v for v in versions if v.tags.get(MODEL_HASH_TAG) == model.model_hash), None)
+    version = next((v for v in versions if _model_id(v) == model.model_id), None)
     if version is None:
         tags = {
             "model": model.name,
@@ -123,32 +146,43 @@ def register(store: Store, registered_model: str, model: LoggedModel) -> None:
             DATA_HASH_TAG: model.data_hash,
             _VAL_ACCURACY_TAG: str(model.val_accuracy),
         }
-        source = f"models:/{model.model_id}"
         with default_store(store.uri):
             version = client.create_model_version(
-                registered_model, source, model.run_id, tags, model_id=model.model_id
+                registered_model,
+                _SOURCE + model.model_id,
+                model.run_id,
+                tags,
+                model_id=model.model_id,
             )
-    _promote_best(client, registered_model, version, model.data_hash)
+    _promote_best(store, registered_model, version, model.data_hash)
 
 
-def _promote_best(client: Any, name: str, version: Any, data_hash: str) -> None:
+def _promote_best(store: Store, name: str, version: Any, data_hash: str) -> None:
     """Make the best version by val on this data champion; on equal terms the later one.
 
-    On a server others register at the same moment and no lock keeps them apart: whoever writes the
-    alias looks again, so the last one to write has seen them all.
+    Versions whose files are gone are passed over. On a server others register at the same moment
+    and no lock keeps them apart: whoever writes the alias looks again, so the last one to write has
+    seen them all.
     """
     from mlflow.exceptions import MlflowException
 
+    client = store.client
     for _ in range(_PROMOTION_ATTEMPTS):
         found = client.search_model_versions(f"name = '{name}'")
-        rivals = [version, *(v for v in found if v.tags.get(DATA_HASH_TAG) == data_hash)]
-        best = max(rivals, key=lambda v: (float(v.tags[_VAL_ACCURACY_TAG]), int(v.version)))
+        rivals = [v for v in found if v.tags.get(DATA_HASH_TAG) == data_hash]
+        rivals.sort(key=lambda v: (float(v.tags[_VAL_ACCURACY_TAG]), int(v.version)), reverse=True)
+        best = next((v for v in rivals if can_be_served(store, _model_id(v))), version)
         # A search leaves the aliases out.
         if str(client.get_registered_model(name).aliases.get(CHAMPION)) == str(best.version):
             return
         with suppress(MlflowException):  # two that give a first alias collide
             client.set_registered_model_alias(name, CHAMPION, best.version)
     raise RuntimeError(f"{name}@{CHAMPION} could not be set")
+
+
+def _model_id(version: Any) -> str:
+    """The logged model that a version was made of."""
+    return version.source.removeprefix(_SOURCE)
 
 
 def model_folder(uri: str, project: Path) -> Path:
@@ -171,7 +205,7 @@ def model_folder(uri: str, project: Path) -> Path:
     except Exception as error:
         raise UserError(
             f"cannot get {uri} from MLflow at {without_password(store)}: {reason(error)}; "
-            f"`dvc repro` registers a model, {REMEDY} one that was missed"
+            f"`{REMEDY}` registers the better model of the last `dvc repro`"
         ) from None
 
 

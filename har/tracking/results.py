@@ -8,7 +8,7 @@ from pathlib import Path
 
 from har.clips import Clip
 from har.params import Tracking
-from har.tracking.registry import LoggedModel, log_model, register
+from har.tracking.registry import LoggedModel, can_be_served, log_model, register
 from har.tracking.runs import (
     MODEL_HASH_TAG,
     Training,
@@ -73,18 +73,20 @@ def _record(store: Store, result: Result) -> LoggedModel:
         run_id, tags = run.info.run_id, run.data.tags
     else:
         run_id, tags = _rebuild(store, result, model_hash), {}
-    model_id = tags.get("model_id") or log_model(
-        store, run_id, result.training.name, result.checkpoint, result.example
-    )
-    content = hashlib.md5(json.dumps(result.metrics, sort_keys=True).encode())
+    model_id = tags.get("model_id", "")
+    digest = hashlib.md5(json.dumps(result.metrics, sort_keys=True).encode())
     for path in result.files:
-        content.update(path.read_bytes())
-    if tags.get("results_md5") != content.hexdigest():
+        digest.update(path.read_bytes())
+    recorded = tags.get("results_md5") == digest.hexdigest()
+    if not can_be_served(store, model_id):  # its files may have been removed
+        model_id = log_model(store, run_id, result.training.name, result.checkpoint, result.example)
+        recorded = False
+    if not recorded:
         log_metrics(store, run_id, result.metrics, model_id=model_id)
         for path in result.files:
             kind = "figures" if path.suffix == ".png" else "metrics"
             store.client.log_artifact(run_id, str(path), kind)
-        for key, value in {"model_id": model_id, "results_md5": content.hexdigest()}.items():
+        for key, value in {"model_id": model_id, "results_md5": digest.hexdigest()}.items():
             store.client.set_tag(run_id, key, value)
     return LoggedModel(
         result.training.name,

@@ -14,7 +14,8 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
-from har.clips import Clip
+from har.clips import Clip, make_clip
+from har.clips.arrays import numbers
 from har.errors import UserError
 from har.recognition.recognizer import Recognizer
 
@@ -22,7 +23,6 @@ from har.recognition.recognizer import Recognizer
 MOST_FRAMES = 50_000
 # Coordinates beyond this many image sizes are a mistake in the unit or the order.
 _FAR = 100
-_LARGEST_IMAGE = 100_000
 
 
 class ServedModel:
@@ -37,9 +37,10 @@ class ServedModel:
 
         Args:
             model_input: a row per clip with the columns `keypoints`, nested lists (persons,
-                frames, joints, 2) or (frames, joints, 2) in pixels; `image_size`, (height, width)
-                in pixels; and optionally `scores`, (persons, frames, joints) 0..1, 0 for a missing
-                joint. Without scores, joints at (0, 0) or null are missing.
+                frames, joints, coordinates) or (frames, joints, coordinates) in pixels; optionally
+                `scores`, (persons, frames, joints) 0..1, 0 for a missing joint; and optionally
+                `image_size`, (height, width) in pixels, which only models that scale by it need.
+                Without scores, joints at (0, 0) or null are missing.
 
         Returns:
             For each clip `class`, its `probability`, and `probabilities` of all classes.
@@ -48,8 +49,10 @@ class ServedModel:
             MlflowException: a clip is wrong; a server answers 400 with the reason.
         """
         try:
+            layout = self.recognizer.checkpoint.layout
             clips = [
-                clip_of_row(row, number) for number, row in enumerate(_rows(model_input), start=1)
+                clip_of_row(row, number, layout.dimensions)
+                for number, row in enumerate(_rows(model_input), start=1)
             ]
             if not clips:
                 raise UserError("the request holds no clip")
@@ -66,8 +69,13 @@ class ServedModel:
         return [_answer(self.recognizer.classes, row) for row in probabilities.astype(float)]
 
 
-def clip_of_row(row: dict[str, Any], number: int) -> Clip:
-    """Check the nested lists of one clip.
+def clip_of_row(row: dict[str, Any], number: int, dimensions: int = 2) -> Clip:
+    """Make a clip of one row of a request.
+
+    Args:
+        row: as `ServedModel.predict` takes it; a key without a value may be missing, None or NaN.
+        number: of the clip in the request, for messages.
+        dimensions: coordinates of a joint.
 
     Raises:
         UserError: names the clip by its number and says what is wrong.
@@ -75,61 +83,38 @@ def clip_of_row(row: dict[str, Any], number: int) -> Clip:
     where = f"clip {number}"
     if unknown := set(row) - {"keypoints", "scores", "image_size"}:
         raise UserError(f"{where}: unknown key {sorted(map(str, unknown))[0][:40]!r}")
-    keypoints = _numbers(row.get("keypoints"), f"{where}: keypoints")
-    if keypoints.ndim == 3:
-        keypoints = keypoints[None]
-    if keypoints.ndim != 4:
+    given = {key: value for key, value in row.items() if not _is_missing(value)}
+    if "keypoints" not in given:
+        raise UserError(f"{where} has no keypoints")
+    keypoints = numbers(given["keypoints"], f"{where} needs numbers as its keypoints")
+    if keypoints.ndim not in (3, 4):
         raise UserError(f"{where}: keypoints must be nested as persons, frames, joints, x and y")
-    if 0 in keypoints.shape:
-        raise UserError(f"{where}: no person, frame or joint in keypoints {keypoints.shape}")
-    image_size = _image_size(row.get("image_size"), where)
-    seen = np.isfinite(keypoints).all(axis=-1)
-    keypoints = np.where(seen[..., None], keypoints, 0.0)
-    if np.abs(keypoints).max() > _FAR * max(image_size):
+    clip = make_clip(
+        str(number),
+        keypoints,
+        given.get("scores"),
+        given.get("image_size"),
+        dimensions,
+        axes="mtvc"[-keypoints.ndim :],
+    )
+    size = max(clip.image_size)
+    if size and np.abs(clip.keypoints).max() > _FAR * size:
         raise UserError(f"{where}: keypoints far outside the image: give pixels, [height, width]")
-    scores = row.get("scores")
-    if scores is None or (isinstance(scores, float) and math.isnan(scores)):
-        scores = keypoints.any(axis=-1)
-    else:
-        scores = np.nan_to_num(_numbers(scores, f"{where}: scores"), posinf=1, neginf=0)
-        if scores.ndim == 2:
-            scores = scores[None]
-        if scores.shape != keypoints.shape[:3]:
-            raise UserError(
-                f"{where}: scores of shape {scores.shape} do not fit keypoints {keypoints.shape}"
-            )
-        scores = scores.clip(0, 1)
-    scores = (scores * seen).astype(np.float32)
-    return Clip(str(number), 0, keypoints.astype(np.float32), scores, image_size, "")
+    return clip
+
+
+def _is_missing(value: Any) -> bool:
+    """Where one clip of a request has a key, pandas gives the others NaN."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def _rows(model_input: Any) -> list[dict[str, Any]]:
     if isinstance(model_input, pd.DataFrame):
         return [
-            {str(key): value for key, value in row.items() if value is not None}
+            {str(key): value for key, value in row.items()}
             for row in model_input.to_dict("records")
         ]
-    raise UserError("give a list of clips, each with keypoints and image_size")
-
-
-def _numbers(value: Any, what: str) -> np.ndarray:
-    """Nested lists as an array; null becomes NaN."""
-    try:
-        array = np.array(value, dtype=np.float64)
-    except (ValueError, TypeError, OverflowError, RecursionError):
-        raise UserError(
-            f"{what} must be nested lists of numbers, all of one depth the same length"
-        ) from None
-    if array.ndim == 0:
-        raise UserError(f"{what} must be nested lists of numbers")
-    return array
-
-
-def _image_size(value: Any, where: str) -> tuple[int, int]:
-    size = _numbers(value, f"{where}: image_size") if value is not None else np.empty(0)
-    if size.shape != (2,) or not ((size >= 1) & (size <= _LARGEST_IMAGE)).all():
-        raise UserError(f"{where}: image_size must be [height, width] in pixels")
-    return int(size[0]), int(size[1])
+    raise UserError("give a list of clips, each with keypoints")
 
 
 def _answer(classes: list[str], probabilities: np.ndarray) -> dict[str, Any]:

@@ -7,19 +7,24 @@ back in full, and shows tracebacks of CSV and Parquet bodies that it can't read.
 import asyncio
 import json
 import os
+import re
+import shlex
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 from har.errors import UserError
-from har.tracking.registry import model_folder
+from har.tracking.registry import SERVER_CODE, model_folder
+from har.tracking.store import REMEDY, shortened
 
 LARGEST_BODY = 16 * 2**20
 SECONDS = 30
 _FOLDER = "HAR_SERVED_FOLDER"
 _MOST_AT_ONCE = 16
-_LONGEST_REASON = 300
+_LONGEST_REASON = 1000
+# The first key of a request, as TensorFlow Serving calls it.
+_INSTANCES = re.compile(rb'\A(\s*\{\s*)"instances"')
 
 _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
@@ -44,12 +49,16 @@ def serve(model: str, project: Path, host: str = "127.0.0.1", port: int = 5001) 
         UserError: there is no such model.
     """
     folder = model_folder(model, project)
-    if not (folder / "code/har/tracking/server.py").is_file():
-        raise UserError(f"{model} is no model of this project: it lacks the code to serve it")
+    if not (folder / SERVER_CODE).is_file():
+        raise UserError(
+            f"{model} lacks the code to serve it; `{REMEDY}` registers the better model of the "
+            "last `dvc repro` with it"
+        )
     address = f"http://{host}:{port}/invocations"
     print(f"{model} answers at {address} (Ctrl-C ends it). To try it:")
     example = folder / "serving_input_example.json"
-    print(f"  curl -H 'Content-Type: application/json' -d @{example} {address}", flush=True)
+    data = shlex.quote(f"@{example}")
+    print(f"  curl -H 'Content-Type: application/json' -d {data} {address}", flush=True)
     environment = os.environ | {
         _FOLDER: str(folder),
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -88,6 +97,8 @@ def guarded(app: _App, largest_body: int, seconds: float) -> _App:
         try:
             _check_type(scope)
             body = await asyncio.wait_for(_read(receive, largest_body), seconds)
+            # MLflow would make one array of all clips, which may differ in length.
+            body = _INSTANCES.sub(rb'\1"inputs"', body, count=1)
             status, answer = await _ask(app, scope, body)
         except _RefusalError as refused:
             status, answer = refused.args
@@ -158,4 +169,4 @@ def reason_of(content: str) -> str:
     except (ValueError, TypeError, KeyError):
         message = content
     message = message.split("\nInput:")[0].rpartition("Error: ")[2].strip()
-    return message[:_LONGEST_REASON]
+    return shortened(message, _LONGEST_REASON)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 from filelock import FileLock
 
@@ -24,6 +25,7 @@ WAITING_LIMITS = {
 }
 _SECONDS_FOR_A_LOCKED_DATABASE = 5
 _SECONDS_FOR_A_NEW_DATABASE = 60
+_LONGEST_REASON = 600  # characters
 # Otherwise MLflow shows its pages for language models.
 _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 
@@ -35,13 +37,20 @@ def tracking_uri(project: Path) -> str:
     """
     uri = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
     if relative := re.fullmatch(r"sqlite:///(?!/)(.+)", uri):
-        return f"sqlite:///{project.resolve() / relative[1]}"
+        return f"{sqlite_uri(project.resolve())}/{relative[1]}"
     return uri
+
+
+def sqlite_uri(path: Path) -> str:
+    """The address of an absolute path; in addresses, `?` and `%` have a meaning of their own."""
+    return f"sqlite:///{quote(str(path), safe=' +/')}"
 
 
 def database_file(uri: str) -> Path | None:
     """The file behind an SQLite address, None for other addresses."""
-    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:////") else None
+    if not uri.startswith("sqlite:////"):
+        return None
+    return Path(unquote(uri.removeprefix("sqlite:///").partition("?")[0]))
 
 
 class Store:
@@ -95,7 +104,7 @@ class Store:
         experiment = self.client.get_experiment_by_name(name)
         if experiment is None:
             # MLflow's default is relative to the working folder, for experiments a temporary one.
-            folder = (self.database.parent / "mlruns").as_uri() if self.database else None
+            folder = _artifacts_uri(self.database) if self.database else None
             try:
                 return self.client.create_experiment(name, folder, tags=_EXPERIMENT_TAGS)
             except Exception:
@@ -105,7 +114,25 @@ class Store:
                     raise
         if experiment.lifecycle_stage != "active":
             raise RuntimeError(f"experiment {name} was deleted there: restore or rename it")
+        if self.database:
+            _check_not_moved(self.database, experiment.artifact_location)
         return experiment.experiment_id
+
+
+def _artifacts_uri(database: Path) -> str:
+    """Where MLflow keeps files beside a database."""
+    return (database.parent / "mlruns").as_uri()
+
+
+def _check_not_moved(database: Path, artifacts: str) -> None:
+    """Addresses in a database are absolute: files would go where the project was before."""
+    if artifacts.startswith("file://") and artifacts != _artifacts_uri(database):
+        folder = Path(unquote(artifacts.removeprefix("file://")))
+        if not folder.parent.exists():
+            raise RuntimeError(
+                f"{database} was made in {folder.parent}, which is gone: remove {database.name}, "
+                "and it is made anew"
+            )
 
 
 def _make_database(path: Path) -> None:
@@ -114,14 +141,15 @@ def _make_database(path: Path) -> None:
     MLflow needs seconds for its tables, and a process killed in between would leave a database
     that it refuses for ever.
     """
-    from mlflow import MlflowClient
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     part = path.with_name(f"{path.name}.part")
     journal = path.with_name(f"{path.name}.part-journal")
     journal.unlink(missing_ok=True)
     part.write_bytes(b"")  # also fails at once where MLflow would try for minutes
     try:
-        MlflowClient(f"sqlite:///{part}").search_experiments(max_results=1)
+        # Not by MLflow's client, which writes the working folder into it, quotation marks and all.
+        SqlAlchemyStore(sqlite_uri(part), _artifacts_uri(path)).engine.dispose()
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
@@ -172,8 +200,17 @@ def without_password(text: str) -> str:
 
 
 def reason(error: Exception) -> str:
-    """What went wrong, in one line without passwords."""
+    """What went wrong, in one line without passwords, with what MLflow says to do about it."""
     text = " ".join(str(error).split()) or type(error).__name__
-    if "refused" in text or "Max retries" in text or "timed out" in text.lower():
-        return "no answer"
-    return without_password(text)[:200]
+    text = text.partition(" [SQL: ")[0]  # SQLAlchemy repeats the statement
+    _, unreachable, cause = text.partition("Max retries exceeded")
+    if unreachable:
+        text = f"no answer: {cause.partition('Caused by ')[2].strip('() ') or text}"
+    if "invalid interpolation syntax" in text:
+        text = f"MLflow can't run from an environment whose path holds a %: {text}"
+    return shortened(without_password(text), _LONGEST_REASON)
+
+
+def shortened(text: str, most: int) -> str:
+    """A text without its middle where it is too long: remedies stand at the end."""
+    return text if len(text) <= most else f"{text[: most // 2]} ... {text[-most // 2 :]}"

@@ -51,7 +51,7 @@ def test_what_the_dependencies_need_is_pinned_too():
 
 
 def test_servers_listen_on_this_machine_only_unless_told_to():
-    assert re.search(r"^\tmlflow ui --host 127\.0\.0\.1 ", MAKEFILE, re.MULTILINE)
+    assert re.search(r"^\tpython -m mlflow ui --host 127\.0\.0\.1 ", MAKEFILE, re.MULTILINE)
     assert re.search(r"^\t@?python -m har serve$", MAKEFILE, re.MULTILINE)
     assert _parser().parse_args(["serve"]).host == "127.0.0.1"
     assert inspect.signature(serve).parameters["host"].default == "127.0.0.1"

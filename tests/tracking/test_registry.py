@@ -1,10 +1,11 @@
+import shutil
 from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
 
 from har.errors import UserError
-from har.tracking.registry import model_folder
+from har.tracking.registry import SERVER_CODE, model_folder
 from har.tracking.results import record_results
 from har.tracking.runs import file_hash
 from har.tracking.store import Store
@@ -14,6 +15,7 @@ from tests.tracking.examples import (
     SETTINGS,
     champion_of,
     result_of,
+    runs_of,
     write_model,
 )
 
@@ -60,6 +62,45 @@ def test_a_model_is_logged_with_the_code_to_serve_it(project):
     assert (folder / "data/improved.safetensors").read_bytes() == path.read_bytes()
     assert (folder / "code/har/tracking/server.py").is_file()
     assert (folder / "code/har/recognition/recognizer.py").is_file()
+
+
+@pytest.mark.parametrize("lost", ["all", "code", "data", "MLmodel"])
+def test_a_champion_whose_files_are_gone_is_repaired(project, lost):
+    path = write_model(project / "improved.safetensors", 0)
+    assert record_results(SETTINGS, [result_of(path)], project)
+    folder = model_folder(CHAMPION, project)
+    if lost == "all":
+        shutil.rmtree(project / "mlruns")
+        with pytest.raises(UserError, match="har sync-mlflow` registers"):
+            model_folder(CHAMPION, project)
+    elif lost == "MLmodel":
+        (folder / lost).unlink()
+    else:
+        shutil.rmtree(folder / lost)
+    assert record_results(SETTINGS, [result_of(path)], project)
+    repaired = model_folder(CHAMPION, project)
+    assert (repaired / "data/improved.safetensors").read_bytes() == path.read_bytes()
+    assert (repaired / "MLmodel").is_file() and (repaired / SERVER_CODE).is_file()
+    _, (run,) = runs_of(project)
+    assert run.data.metrics["test/accuracy"] == 0.7
+
+
+def test_a_better_model_whose_files_are_gone_is_no_champion(project):
+    worse, better = (write_model(project / f"{seed}.safetensors", seed) for seed in range(2))
+    assert record_results(SETTINGS, [result_of(better, val={"accuracy": 0.9})], project)
+    shutil.rmtree(project / "mlruns")
+    assert record_results(SETTINGS, [result_of(worse, val={"accuracy": 0.5})], project)
+    assert champion_of(project).tags["dvc.model_md5"] == file_hash(worse)
+
+
+def test_a_champion_that_was_deleted_is_registered_again(project):
+    path = write_model(project / "improved.safetensors", 0)
+    assert record_results(SETTINGS, [result_of(path)], project)
+    client, _ = runs_of(project)
+    client.delete_logged_model(champion_of(project).source.removeprefix("models:/"))
+    client.delete_registered_model(SETTINGS.registered_model)
+    assert record_results(SETTINGS, [result_of(path)], project)
+    assert model_folder(CHAMPION, project).is_dir()
 
 
 def test_a_model_that_is_not_there_is_told_in_one_line(project):

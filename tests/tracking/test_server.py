@@ -26,6 +26,8 @@ from har.tracking import server as serving
 from har.tracking.results import Result, record_results
 from har.tracking.runs import DataDescription, Training
 from har.tracking.served_model import MOST_FRAMES, ServedModel, clip_of_row
+from har.tracking.store import sqlite_uri
+from tests.tiny import tiny
 
 ROOT = Path(__file__).parents[2]
 PARAMS = load_params(ROOT / "params.yaml")
@@ -99,27 +101,40 @@ def test_one_person_missing_scores_and_null_joints():
     # Where one clip of a request has scores, pandas gives the others NaN.
     assert clip_of_row(flat | {"scores": float("nan")}, 1).scores.tolist() == [[[1, 0]]]
 
+    assert clip_of_row(flat | {"image_size": float("nan")}, 1).image_size == (0, 0)
+
 
 WRONG = {
-    "no keypoints": ({"image_size": [240, 320]}, "keypoints"),
-    "text": (row(keypoints="hello"), "nested lists of numbers"),
-    "uneven": (row(keypoints=[[[[1, 2], [3]]]]), "nested lists of numbers"),
+    "no keypoints": ({"image_size": [240, 320]}, "no keypoints"),
+    "text": (row(keypoints="hello"), "nested lists"),
+    "uneven": (row(keypoints=[[[[1, 2], [3]]]]), "nested lists"),
     "too flat": (row(keypoints=[1, 2]), "persons, frames, joints"),
-    "empty": (row(keypoints=[[[]]]), "no person, frame or joint"),
+    "empty": (row(keypoints=[[[]]], scores=None), "give 2 or 3"),
     "far away": (row(keypoints=[[[[1e9, 0.0]] * 17]], scores=None), "outside the image"),
-    "scores": (row(scores=[[[1.0] * 17]]), "do not fit"),
-    "no size": ({"keypoints": [[[[1, 2]] * 17]]}, "image_size"),
-    "size 0": (row(image_size=[0, 320]), "image_size"),
-    "size of 3": (row(image_size=[240, 320, 3]), "image_size"),
-    "infinite size": (row(image_size=[240, float("inf")]), "image_size"),
+    "scores": (row(scores=[[[1.0] * 17]]), "one score per joint"),
+    "one side": (row(image_size=[240]), "image size"),
+    "infinite size": (row(image_size=[240, float("inf")]), "image size"),
+    "other key": (row(keypoint=1), "unknown key 'keypoint'"),
 }
 
 
 @pytest.mark.parametrize("case", WRONG)
 def test_a_wrong_clip_is_refused_by_its_number(case):
     found, reason = WRONG[case]
-    with pytest.raises(UserError, match=f"clip 7: .*{reason}"):
+    with pytest.raises(UserError, match=f"clip '?7.*{reason}"):
         clip_of_row(found, 7)
+
+
+def test_only_a_model_that_scales_by_the_image_asks_for_its_size(checkpoint):
+    from mlflow.exceptions import MlflowException
+
+    recognizer = Recognizer.load(checkpoint)
+    without = {key: value for key, value in row().items() if key != "image_size"}
+    (answer,) = ServedModel(recognizer).predict(pd.DataFrame([without]))
+    assert answer["probability"] == pytest.approx(recognizer.predict(clip_of(row())).max())
+    by_image = ServedModel(tiny(preprocess={"scale": "image", "frames": 40}))
+    with pytest.raises(MlflowException, match=r"clip 1.*image"):
+        by_image.predict(pd.DataFrame([without]))
 
 
 def test_the_served_model_refuses_with_400_and_fails_without_a_traceback(checkpoint, caplog):
@@ -136,6 +151,8 @@ def test_the_served_model_refuses_with_400_and_fails_without_a_traceback(checkpo
         model.predict(pd.DataFrame([other_layout]))
 
     class Broken:
+        checkpoint = model.recognizer.checkpoint
+
         def predict_clips(self, clips):
             raise ValueError("/secret/path")
 
@@ -146,7 +163,7 @@ def test_the_served_model_refuses_with_400_and_fails_without_a_traceback(checkpo
     assert "secret" in caplog.text
 
 
-def ask(app, *chunks, content_type=b"application/json", pause=0.0):
+def ask(app, *chunks, content_type=b"application/json", pause=0.0, most=10):
     """Status and answer of a guarded ASGI application."""
     waiting, sent = list(chunks), []
 
@@ -160,7 +177,7 @@ def ask(app, *chunks, content_type=b"application/json", pause=0.0):
     scope = {
         "type": "http", "path": "/invocations", "headers": [(b"content-type", content_type)],
     }  # fmt: skip
-    asyncio.run(serving.guarded(app, 10, 0.2)(scope, receive, send))
+    asyncio.run(serving.guarded(app, most, 0.2)(scope, receive, send))
     return sent[0]["status"], json.loads(sent[1]["body"])
 
 
@@ -181,6 +198,13 @@ def test_the_guard_passes_what_is_right():
     assert ask(app_answering(200, b""), b'{"a":', b" 1}") == (200, {"a": 1})
 
 
+def test_the_guard_takes_instances_for_inputs():
+    app = app_answering(200, b"")
+    for begin in ("", " \n"):
+        body = f'{begin}{{ "instances": 1}}'.encode()
+        assert ask(app, body, most=100) == (200, {"inputs": 1})
+
+
 def test_the_guard_keeps_wrong_requests_from_the_model():
     app = app_that_must_not_be_asked
     assert ask(app, b"12345", b"123456")[0] == 413
@@ -196,7 +220,7 @@ def test_the_guard_gives_nothing_away():
         {"error": "clip 1: wrong"},
     )
     status, answer = ask(app_answering(400, json.dumps({"message": "x" * 10**6}).encode()), b"{}")
-    assert status == 400 and len(answer["error"]) < 1000
+    assert status == 400 and len(answer["error"]) < 1100
 
     async def deep(scope, receive, send):
         raise RecursionError("/secret")
@@ -213,7 +237,7 @@ def test_the_guard_gives_nothing_away():
 @pytest.fixture(scope="module")
 def registered(checkpoint, tmp_path_factory):
     """A project whose champion is that network; and the environment to serve it."""
-    project = tmp_path_factory.mktemp("project")
+    project = tmp_path_factory.mktemp("it's project #1 at 100%")
     training = Training("improved", "improved", {}, DataDescription("simulated", "h"))
     history = [{"epoch": 1, "val_loss": 1.0}]
     example = clip_of(ROWS[1])
@@ -228,7 +252,7 @@ def registered(checkpoint, tmp_path_factory):
 class Server:
     def __init__(self, command, project, port, log):
         environment = os.environ | {
-            "MLFLOW_TRACKING_URI": f"sqlite:///{project}/mlflow.db",
+            "MLFLOW_TRACKING_URI": f"{sqlite_uri(project)}/mlflow.db",
             "OMP_NUM_THREADS": "1",
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         }
@@ -278,8 +302,10 @@ def check_answers(server, checkpoint):
         expected = recognizer.predict(clip_of(found))
         assert predicted["class"] == CLASSES[expected.argmax()]
         assert list(predicted["probabilities"].values()) == pytest.approx(expected, abs=1e-5)
-    mixed = [ROWS[0], {key: ROWS[1][key] for key in ("keypoints", "image_size")}]
-    assert len(json.loads(server.post({"dataframe_records": mixed})[1])["predictions"]) == 2
+    mixed = [*ROWS, {"keypoints": ROWS[1]["keypoints"]}]
+    for form in ("inputs", "dataframe_records"):
+        status, answer = server.post({form: mixed})
+        assert status == 200 and len(json.loads(answer)["predictions"]) == 4, answer
 
 
 @pytest.mark.slow
@@ -301,8 +327,10 @@ def test_our_server_over_a_real_connection(registered, checkpoint, tmp_path):
         expected = Recognizer.load(checkpoint).predict(clip_of(ROWS[1]))
         assert json.loads(answer)["predictions"][0]["class"] == CLASSES[expected.argmax()]
 
+        asked = {"instances": [*ROWS, {"keypoints": ROWS[1]["keypoints"]}]}
+        assert len(json.loads(server.post(asked)[1])["predictions"]) == 4
         for body, status, reason in [
-            ({"inputs": [row(keypoints="x")]}, 400, "clip 1: keypoints"),
+            ({"inputs": [row(keypoints="x")]}, 400, "keypoints"),
             ({"inputs": [{"image_size": [1, 2]}]}, 400, "keypoints"),
             ({"inputs": []}, 400, "keypoints"),
             ({"other": 1}, 400, "inputs"),
@@ -331,6 +359,6 @@ def test_mlflows_own_server_over_a_real_connection(registered, checkpoint, tmp_p
     try:
         check_answers(server, checkpoint)
         status, text = server.post({"inputs": [row(keypoints="x")]})
-        assert status == 400 and "clip 1: keypoints" in text and "Traceback" not in text
+        assert status == 400 and "keypoints" in text and "Traceback" not in text
     finally:
         server.stop()

@@ -18,6 +18,49 @@ def test_the_users_tracking_uri_wins_and_may_be_relative(project, monkeypatch):
         assert store.tracking_uri(project) == uri
 
 
+def test_a_folder_of_any_name_takes_a_database(project):
+    folder = project / 'it\'s a "q" #1 100%25 what?x=1 & $HOME'
+    folder.mkdir()
+    opened = store.Store(SETTINGS, folder)
+    assert opened.database == folder / "mlflow.db" and opened.database.is_file()
+    assert [path for path in project.iterdir() if path.name.startswith("mlruns")] == []
+    experiment = opened.client.get_experiment(opened.experiment_id)
+    assert experiment.artifact_location == (folder / "mlruns").as_uri()
+
+
+def test_what_is_escaped_in_an_address_is_not_in_the_files_name(project, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///100%25.db?timeout=3")
+    found = store.database_file(store.tracking_uri(project))
+    assert found == project / "100%.db"
+
+
+def test_a_database_of_a_folder_that_was_moved_is_told(project):
+    train(project)
+    moved = project.with_name("moved")
+    project.rename(moved)
+    with pytest.raises(RuntimeError, match=r"my project, which is gone: remove mlflow.db"):
+        store.Store(SETTINGS, moved)
+    (moved / "mlflow.db").unlink()  # the remedy, in a folder of which MLflow has nothing in memory
+    store.Store(SETTINGS, moved.rename(project.with_name("again")))
+
+
+def test_reasons_keep_the_cause_and_the_remedy():
+    known = (
+        "Detected out-of-date database schema (found version 1, but expected 2). Take a backup of "
+        "your database, then run 'mlflow db upgrade <database_uri>' to migrate it."
+    )
+    assert store.reason(RuntimeError(known)) == known
+    long = store.reason(RuntimeError("begin " + "x" * 5000 + " remedy"))
+    assert long.startswith("begin") and long.endswith("remedy") and len(long) < 1000
+    unreachable = (
+        "API request failed: HTTPSConnectionPool(host='h', port=1): Max retries exceeded with url: "
+        "/api (Caused by SSLError(SSLCertVerificationError(1, 'certificate verify failed')))"
+    )
+    assert "certificate verify failed" in store.reason(RuntimeError(unreachable))
+    refused = "permission refused for me:secret@host at http://me:secret@host"
+    assert store.reason(RuntimeError(refused)).endswith("at http://host")
+
+
 def test_no_server_costs_a_warning_and_little_time(project, capfd, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:secret@127.0.0.1:{free_port()}")
     start = time.monotonic()

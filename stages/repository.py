@@ -1,0 +1,104 @@
+"""The git repository that the project lies in, as DVC needs it. No stage; `make` calls it first."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from har.errors import UserError, user_errors_end_the_program
+
+_LOCAL_SETTINGS = Path(".dvc/config.local")
+
+
+def git(*arguments: str) -> str:
+    """What a git command prints.
+
+    Raises:
+        UserError: it failed, with git's own reason, or there is no git.
+    """
+    # Reasons are looked at, so they must not be translated.
+    environment = os.environ | {"LC_ALL": "C"}
+    try:
+        done = subprocess.run(
+            ["git", *arguments], capture_output=True, text=True, timeout=60, env=environment
+        )
+    except FileNotFoundError:
+        raise UserError("git not found: install it") from None
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise UserError(f"git {arguments[0]} failed: {error}") from None
+    if done.returncode:
+        raise UserError(f"git {arguments[0]} failed: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+def in_repository() -> bool:
+    """Whether the working folder lies in a git repository.
+
+    Raises:
+        UserError: git can't tell, for instance in a folder that belongs to another user.
+    """
+    try:
+        git("rev-parse", "--git-dir")
+    except UserError as error:
+        folder = Path.cwd()
+        if "not a git repository (or any" in str(error):
+            return False
+        if any((parent / ".git").exists() for parent in (folder, *folder.parents)):
+            raise
+        return False  # there is no git
+    return True
+
+
+def check_history() -> None:
+    """Check that DVC can keep experiments of temporary copies here.
+
+    Raises:
+        UserError: there is no repository, git fails, or the clone is shallow: DVC then runs
+            experiments to their end, drops them, and reports success.
+    """
+    if not in_repository():
+        raise UserError(
+            "DVC keeps experiments in git, and this folder is in no repository: clone the project"
+        )
+    if git("rev-parse", "--is-shallow-repository") == "true":
+        raise UserError(
+            "this is a shallow clone, in which DVC loses experiments: run `git fetch --unshallow`"
+        )
+
+
+def prepare_dvc() -> None:
+    """Tell DVC where there is no repository, as in an exported tree, and say so."""
+    settings = _LOCAL_SETTINGS.read_text() if _LOCAL_SETTINGS.is_file() else ""
+    if re.search(r"no_scm\s*=\s*true", settings, re.IGNORECASE):
+        if Path(".git").exists():
+            _note(
+                f"DVC ignores git here, by core.no_scm in {_LOCAL_SETTINGS}; "
+                "`dvc config --local --unset core.no_scm` ends that"
+            )
+        return
+    try:
+        found = in_repository()
+    except UserError as error:
+        _note(f"{error} (the pipeline runs without git, experiments do not)")
+        return
+    if not found:
+        command = [sys.executable, "-m", "dvc", "config", "--local", "core.no_scm", "true"]
+        subprocess.run(command, check=True)
+        _note(f"no git repository here: {_LOCAL_SETTINGS} now tells DVC so (core.no_scm)")
+
+
+def _note(text: str) -> None:
+    print(f"note: {text}", file=sys.stderr)
+
+
+def main() -> None:
+    """Prepare DVC; with `--experiments`, check also that it can keep experiments."""
+    prepare_dvc()
+    if "--experiments" in sys.argv[1:]:
+        check_history()
+
+
+if __name__ == "__main__":
+    with user_errors_end_the_program():
+        main()
