@@ -158,6 +158,24 @@ def test_frames_followed_many_at_a_time_are_those_followed_one_by_one(seed, monk
     np.testing.assert_array_equal(found, followed_frame_by_frame(poses, most))
 
 
+def test_frames_without_a_choice_need_no_hungarian_method(monkeypatch):
+    """Two people change slots in every frame, and a third one leaves after half of them."""
+    calls = []
+
+    def assign(cost):
+        calls.append(cost)
+        return linear_sum_assignment(cost)
+
+    monkeypatch.setattr("scipy.optimize.linear_sum_assignment", assign)
+    sizes = (30, 20, 10)
+    people = np.stack([person(100 * n, 0, 100, size=size) for n, size in enumerate(sizes)])
+    people[2, 50:] = 0
+    clip = people.copy()
+    clip[:2, ::2] = clip[1::-1, ::2].copy()
+    assert np.array_equal(track_persons(clip), people)
+    assert len(calls) == 2  # where the third one leaves, and where the next stretch begins
+
+
 @pytest.mark.parametrize("poses", [np.zeros((3, 4, 17, 3), np.float32), person(1, 1)[None]])
 def test_tracking_leaves_single_and_empty_clips_alone(poses):
     assert np.array_equal(track_persons(poses), poses[:1])

@@ -120,6 +120,14 @@ def test_weights_of_the_best_epoch_are_kept(keep, best, monkeypatch):
     assert not torch.equal(after[-1], after[best - 1])
 
 
+@pytest.mark.parametrize(("precision", "half"), [("float32", False), ("bfloat16", True)])
+def test_a_step_computes_in_the_precision_of_the_settings(precision, half):
+    one, seen = trainer(precision=precision), []
+    one.network.register_forward_hook(lambda *_: seen.append(torch.is_autocast_enabled("cpu")))
+    one.step()
+    assert seen == [half]
+
+
 def test_without_val_clips_the_last_weights_are_kept():
     train = made_sequences().subset("train")
     settings = TRAIN.model_copy(update={"keep": "val_loss", "patience": 1})
