@@ -29,9 +29,8 @@ def describe(clip_set: ClipSet) -> list[str]:
     others = f" ({count} clips, {len(sizes) - 1} other sizes)" if len(sizes) > 1 else ""
     size = f"{width} x {height} pixels" if width else "of unknown size"
     lines.append(f"images    {size}{others}")
-    rates = sorted({clip.fps for clip in clips})
-    known = ", ".join(f"{rate:g}" for rate in rates[:5]) + ", ..." * (len(rates) > 5)
-    lines.append(f"rate      {known if any(rates) else 'unknown'} frames per second")
+    rates = [f"{rate:g}" if rate else "unknown" for rate in sorted({clip.fps for clip in clips})]
+    lines.append(f"fps       {', '.join(rates[:5])}{', ...' * (len(rates) > 5)}")
     seen = sum(int(np.count_nonzero(clip.scores)) for clip in clips)
     slots = sum(clip.scores.size for clip in clips)
     total = sum(float(clip.scores.sum(dtype=np.float64)) for clip in clips)

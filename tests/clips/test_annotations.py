@@ -399,6 +399,7 @@ def test_frames_per_second_are_written_where_known_and_read_again(tmp_path):
     clips = read(tmp_path, annotation("a", fps=29.97), annotation("b")).clips
     write_pickle(path, ClipSet(clips, ["sit"]))
     assert [clip.fps for clip in read_pickle(path).clips] == [29.97, 0]
+    assert "fps       unknown, 29.97" in inspect.describe(read_pickle(path))
     assert "`fps`" in refusal(tmp_path, annotation(fps="fast"))
 
 
