@@ -1,5 +1,9 @@
 """Videos of every odd kind: frames, or one line that says what is wrong."""
 
+import functools
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
 import numpy as np
 import pytest
 
@@ -141,6 +145,21 @@ def test_what_is_no_video_is_told_in_one_line(tmp_path, name, make, reason):
 def test_an_address_that_does_not_answer_is_told():
     with pytest.raises(UserError, match="cannot be read"), open_video("http://127.0.0.1:9/a.mp4"):
         pass
+
+
+def test_a_video_is_read_from_an_address(tmp_path):
+    path = write_video(tmp_path / "a.mp4", moving(20))
+    folder = functools.partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), folder) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        address = f"http://127.0.0.1:{server.server_port}/{path.name}"
+        with open_video(address) as video:
+            assert len(list(video.frames)) == 20
+        with pytest.raises(UserError, match="404"), open_video(f"{address}.gone"):
+            pass
+        server.shutdown()
+        thread.join()
 
 
 def test_what_counts_as_a_video():
