@@ -22,6 +22,7 @@ import numpy as np
 from har.clips import UNLABELLED, Clip, ClipSet, catalogue, make_clip, safe_pickle
 from har.clips.arrays import numbers
 from har.clips.axes import check_axes, recognise, reorder
+from har.clips.limits import MOST_CLASSES
 from har.clips.notes import Notes
 from har.clips.safe_pickle import shown
 from har.clips.subsets import official_splits
@@ -29,7 +30,6 @@ from har.errors import UserError
 from har.files import write_atomically
 from har.skeleton import Layout, layout_of_setting
 
-_MOST_CLASSES = 10_000
 _LONGEST_NAME = 1000  # characters
 _HIGHEST_FPS = 100_000
 COPIES = 4  # arrays in memory may be this many times the file, no more
@@ -437,9 +437,9 @@ def _label(where: str, label: Any) -> int | str:
         return UNLABELLED
     if _is_name(label):
         return label
-    if not isinstance(label, int) or isinstance(label, bool) or not -1 <= label < _MOST_CLASSES:
+    if not isinstance(label, int) or isinstance(label, bool) or not -1 <= label < MOST_CLASSES:
         raise UserError(
-            f"{where} has label {shown(label)}: labels are numbers, 0 to {_MOST_CLASSES - 1}, or "
+            f"{where} has label {shown(label)}: labels are numbers, 0 to {MOST_CLASSES - 1}, or "
             "class names"
         )
     return label
@@ -547,7 +547,7 @@ def _own_names(path: Path, classes: Any) -> list[str] | None:
     """The class names that a file gives."""
     if classes is None:
         return None
-    if isinstance(classes, np.ndarray) and classes.size <= _MOST_CLASSES:
+    if isinstance(classes, np.ndarray) and classes.size <= MOST_CLASSES:
         classes = classes.tolist()
     if isinstance(classes, dict):  # names by label, or labels by name
         numbered = {k: v for k, v in classes.items() if isinstance(k, int)} or {

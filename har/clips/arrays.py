@@ -6,6 +6,7 @@ import numpy as np
 
 from har.clips.axes import check_axes, recognise, reorder, sizes
 from har.clips.clip import UNLABELLED, Clip
+from har.clips.limits import TOO_FAR
 from har.clips.notes import Notes
 from har.clips.safe_pickle import shown
 from har.errors import UserError
@@ -17,7 +18,6 @@ _METRES = 10  # coordinates above are pixels
 _SHARES = 3  # of the image; joints outside of it are guessed, not so far
 _OUTSIDE = 0.5  # of the image
 _FAR = 3  # image sizes beyond the image, from where on a coordinate is worth a note
-_TOO_FAR = 1e9  # from where on squares and sums of single precision are no longer sure to be finite
 
 
 def make_clip(
@@ -87,10 +87,10 @@ def make_clip(
     points = _native_floats(points)
     seen = None  # of all joints
     lowest, highest = _range(points)
-    if not (lowest >= -_TOO_FAR and highest <= _TOO_FAR):  # true of NaN too
+    if not (lowest >= -TOO_FAR and highest <= TOO_FAR):  # true of NaN too
         notes.add("NaN, infinite or huge coordinates: these joints count as missing", clip_id)
         with np.errstate(invalid="ignore"):
-            seen = (np.abs(points) <= np.float32(_TOO_FAR)).all(axis=-1)
+            seen = (np.abs(points) <= np.float32(TOO_FAR)).all(axis=-1)
         points = np.where(seen[..., None], points, points.dtype.type(0))
         lowest, highest = _range(points)
     if points.shape[3] == 2:

@@ -15,12 +15,9 @@ import numpy as np
 from numpy.lib import format as npy
 
 from har.clips import packed_files
+from har.clips.limits import MOST_BYTES, MOST_JSON, MOST_NUMBERS
 from har.clips.safe_pickle import shown
 from har.errors import UserError
-
-_MOST_BYTES = 2**30  # of a file and of what it unpacks to
-_MOST_NUMBERS = 2**27  # of one array: an hour of ten persons, whose numbers take 4 bytes each
-_MOST_JSON = 2**24  # bytes; nested lists can take forty times that in memory
 
 
 def load(path: Path, suffix: str) -> tuple[Any, int]:
@@ -33,7 +30,7 @@ def load(path: Path, suffix: str) -> tuple[Any, int]:
     Raises:
         UserError: the file is missing, too large, damaged, or holds other things than numbers.
     """
-    most = _MOST_JSON if suffix == ".json" else _MOST_BYTES
+    most = MOST_JSON if suffix == ".json" else MOST_BYTES
     try:
         if not path.is_file():  # a pipe would be waited for
             raise UserError(f"{path} is not a file: give the path of one clip")
@@ -66,7 +63,7 @@ def _arrays(path: Path, raw: bytes) -> dict[str, np.ndarray]:
     """The arrays of an .npz by name; those that hold no numbers are left out, unless all do."""
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:
         members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
-        if sum(info.file_size for info in members) > _MOST_BYTES:
+        if sum(info.file_size for info in members) > MOST_BYTES:
             raise UserError(f"{path} is too large to be one clip: cut it into several files")
         arrays = {}
         for info in members:
@@ -91,6 +88,6 @@ def _array(raw: bytes) -> np.ndarray:
     if dtype.kind not in "fiub":
         raise _NoNumbersError(f"an array of type {dtype}, not of numbers")
     numbers = np.frombuffer(raw, dtype, offset=file.tell())
-    if numbers.size > _MOST_NUMBERS:
+    if numbers.size > MOST_NUMBERS:
         raise ValueError(f"{numbers.size:,} numbers: too large to be one clip")
     return numbers.reshape(shape, order="F" if fortran else "C")

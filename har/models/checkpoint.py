@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from har.clips.limits import MOST_CLASSES
 from har.errors import UserError
 from har.files import write_atomically
 from har.params import LEAST_FRAMES, Model, Preprocess, Section, describe
@@ -19,7 +20,6 @@ from har.skeleton import Layout, layout_of_setting
 _FORMAT = "har-2"
 _OLD_FORMAT = "har-1"  # with arch, lstm and batch_norm for what arch alone says now
 # A file from elsewhere must not make room for more than any sensible network needs.
-_MOST_CLASSES = 10_000
 _MOST_POSES = 100_000  # persons x frames that a network looks at for one clip
 
 _Kind = TypeVar("_Kind", bound=Section)
@@ -152,7 +152,7 @@ def _check(path: str | Path, checkpoint: Checkpoint) -> None:
     classes, model, preprocess = checkpoint.classes, checkpoint.model, checkpoint.preprocess
     if (
         not isinstance(classes, list)
-        or not 0 < len(classes) <= _MOST_CLASSES
+        or not 0 < len(classes) <= MOST_CLASSES
         or not all(isinstance(name, str) and name.isprintable() for name in classes)
         or len(set(classes)) < len(classes)
     ):

@@ -186,7 +186,7 @@ def test_hostile_files_are_refused_in_one_line(tmp_path, name):
 
 
 def test_an_archive_that_unpacks_to_more_than_a_clip_is_refused_unread(tmp_path, monkeypatch):
-    monkeypatch.setattr("har.clips.own_arrays._MOST_BYTES", 10**6)
+    monkeypatch.setattr("har.clips.own_arrays.MOST_BYTES", 10**6)
     monkeypatch.setattr(zipfile.ZipFile, "read", None)
     (tmp_path / "a.npz").write_bytes(npz(keypoints=npy(POINTS), scores=bytes(10**6)))
     assert (tmp_path / "a.npz").stat().st_size < 20_000

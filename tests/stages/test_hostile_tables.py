@@ -395,7 +395,7 @@ def test_own_keypoints_with_strange_values_are_a_clip_or_refused(tmp_path, suffi
 def test_own_keypoints_that_are_a_pipe_or_too_many_are_refused(tmp_path, monkeypatch):
     os.mkfifo(tmp_path / "pipe.npz")
     assert "pipe.npz is not a file" in refusal(read, tmp_path / "pipe.npz")
-    monkeypatch.setattr("har.clips.own_arrays._MOST_NUMBERS", 6 * 34)
+    monkeypatch.setattr("har.clips.own_arrays.MOST_NUMBERS", 6 * 34)
     np.save(tmp_path / "six.npy", np.ones((6, 17, 2), np.uint8))
     np.save(tmp_path / "seven.npy", np.ones((7, 17, 2), np.uint8))
     assert not refusal(read, tmp_path / "six.npy")

@@ -23,7 +23,6 @@ from har.clips.keypoint_files import (
     stgcn,
 )
 from har.clips.keypoint_files.poses import (
-    MOST_BYTES,
     NobodyError,
     Pose,
     Source,
@@ -32,6 +31,7 @@ from har.clips.keypoint_files.poses import (
     read_bytes,
     read_json,
 )
+from har.clips.limits import MOST_BYTES
 from har.errors import UserError
 from har.skeleton import Layout, map_joints
 

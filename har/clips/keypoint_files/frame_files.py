@@ -19,8 +19,8 @@ from har.clips.keypoint_files.poses import (
     read_json,
     track_of,
 )
+from har.clips.limits import MOST_BYTES
 
-_MOST_BYTES = 2**30  # of a folder
 _BOX = 5  # class, x, y, width, height stand before the joints of an Ultralytics label
 
 
@@ -158,8 +158,8 @@ def poses_of_folder(
     Raises:
         UserError: the folder is too large, or a file is damaged or something else.
     """
-    if sum(path.stat().st_size for path in files) > _MOST_BYTES:
-        raise source.wrong(f"its files have more than {_MOST_BYTES // 2**20} MB: make several")
+    if sum(path.stat().st_size for path in files) > MOST_BYTES:
+        raise source.wrong(f"its files have more than {MOST_BYTES // 2**20} MB: make several")
     poses: list[Pose] = []
     for path in files:
         if labels:

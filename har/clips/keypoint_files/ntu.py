@@ -13,13 +13,13 @@ import numpy as np
 from har.clips import UNLABELLED, Clip
 from har.clips.catalogue import NTU60_CLASSES, NTU120_CLASSES
 from har.clips.keypoint_files.poses import (
-    MOST_BYTES,
     Pose,
     Source,
     clip_name,
     clip_of_poses,
     read_bytes,
 )
+from har.clips.limits import MOST_BYTES
 from har.skeleton import LAYOUTS, Layout
 
 _IMAGE = (1080, 1920)  # of the colour camera

@@ -14,15 +14,12 @@ import numpy as np
 
 from har.clips import UNLABELLED, Clip
 from har.clips.annotations import group_of
+from har.clips.limits import MOST_JSON, MOST_NUMBERS, TOO_FAR
 from har.clips.safe_pickle import shown
 from har.errors import UserError
 from har.skeleton import LAYOUTS, Layout, plain_name
 
-MOST_JSON = 2**24  # bytes; nested lists can take forty times that in memory
-MOST_BYTES = 2**30
-_MOST_NUMBERS = 2**27  # of one clip: an hour of ten persons, whose numbers take 4 bytes each
 _MOST_POSES = 2**22  # of one source
-_TOO_FAR = 1e9  # from where on squares and sums of single precision are no longer sure to be finite
 _SAME_NAMES = 0.8  # so many names in place make a layout
 _OWN_LAYOUT = "convert it with --layout LAYOUT.yaml, which names the joints (docs/formats.md)"
 _MOST_EMPTY = 10  # times as many frames as there are with persons
@@ -241,7 +238,7 @@ def clip_of_poses(
     slots = _slots(source, clip_id, poses)
     persons = max(slots) + 1
     channels = poses[0].joints.shape[1]
-    if persons * frames * len(kept) * channels > _MOST_NUMBERS:
+    if persons * frames * len(kept) * channels > MOST_NUMBERS:
         raise source.wrong(
             f"{_of(clip_id)}has {frames} frames and {persons} persons: too much for one clip, cut "
             "it into several"
@@ -266,7 +263,7 @@ def cleaned(source: Source, array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Points (..., C) and scores 0..1 of (..., C + 1), zeros where a joint was not seen."""
     points, scores = array[..., :-1], array[..., -1]
     with np.errstate(invalid="ignore"):
-        seen = (np.abs(points) < _TOO_FAR).all(axis=-1) & (points != 0).any(axis=-1) & (scores > 0)
+        seen = (np.abs(points) < TOO_FAR).all(axis=-1) & (points != 0).any(axis=-1) & (scores > 0)
     if scores[seen].max(initial=0) > 1:
         source.note("scores above 1 are clipped")
     scores = np.where(seen, np.minimum(scores, 1), 0).astype(np.float32)

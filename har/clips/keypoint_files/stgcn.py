@@ -20,11 +20,11 @@ from har.clips.keypoint_files.poses import (
     places_of,
     track_of,
 )
+from har.clips.limits import MOST_CLASSES
 from har.errors import UserError
 from har.skeleton import LAYOUTS, Layout
 
 _KINETICS_IMAGE = (256, 340)  # height and width of the videos that the set was extracted from
-_MOST_CLASSES = 10_000
 _LOOKED_AT = 64  # clips
 
 
@@ -168,9 +168,9 @@ def _labels(source: Source, clips: int) -> tuple[list[str], list[int]]:
     if not all(text and text.isprintable() for text in texts) or len(set(texts)) < clips:
         raise source.wrong(f"{path.name} needs different names of clips")
     if not all(
-        isinstance(label, int | np.integer) and 0 <= label < _MOST_CLASSES for label in labels
+        isinstance(label, int | np.integer) and 0 <= label < MOST_CLASSES for label in labels
     ):
-        raise source.wrong(f"{path.name} needs labels from 0 to {_MOST_CLASSES - 1}")
+        raise source.wrong(f"{path.name} needs labels from 0 to {MOST_CLASSES - 1}")
     return texts, [int(label) for label in labels]
 
 
