@@ -106,7 +106,7 @@ def _file(source: Source) -> ClipSet | None:
     if suffix == ".csv":
         return _csv(source)
     if suffix == ".txt":
-        raw = read_bytes(source, source.path)
+        raw = read_bytes(source.path)
         if not frame_files.is_label(raw):
             return None
         return _set(source, _frames(source, [source.path], labels=True))
@@ -120,7 +120,7 @@ def _file(source: Source) -> ClipSet | None:
 
 
 def _json(source: Source) -> ClipSet | None:
-    content = read_json(source, source.path)
+    content = read_json(source.path)
     if stgcn.is_kinetics(content):
         clip, layout, name = stgcn.kinetics(source, content)
         if name is None:
@@ -160,7 +160,7 @@ def _array(source: Source) -> ClipSet | None:
 
 
 def _csv(source: Source) -> ClipSet | None:
-    raw = read_bytes(source, source.path, MOST_BYTES // 4)
+    raw = read_bytes(source.path, MOST_BYTES // 4)
     if movement_files.is_deeplabcut_csv(raw):
         return _set(source, [movement_files.read(source)])
     header = raw.split(b"\n", 1)[0].decode("utf-8-sig", "replace").strip().split(",")
@@ -239,7 +239,7 @@ def _recordings(source: Source) -> Found:
         if not chosen:
             continue
         if suffix == ".json":
-            content = read_json(source, chosen[0])
+            content = read_json(chosen[0])
             several = len(chosen) > 1 or isinstance(content, dict)
             if (frame_files.is_frame(content) or content == []) and several:
                 return _frames(source, chosen, labels=False)

@@ -163,9 +163,9 @@ def poses_of_folder(
     poses: list[Pose] = []
     for path in files:
         if labels:
-            poses += poses_of_labels(source, path, read_bytes(source, path))
+            poses += poses_of_labels(source, path, read_bytes(path))
             continue
-        content = read_json(source, path)
+        content = read_json(path)
         if not is_frame(content) and content != []:
             raise source.wrong(f"{path.name} is no frame like the other files: take it away")
         poses += poses_of_frame(source, content, path.name)

@@ -212,7 +212,7 @@ def poses_of_csv(source: Source, path: Path) -> tuple[list[Pose], int] | None:
     Raises:
         UserError: a field is no number.
     """
-    text = read_bytes(source, path).decode("utf-8-sig", "replace")
+    text = read_bytes(path).decode("utf-8-sig", "replace")
     try:
         rows = list(csv.reader(io.StringIO(text)))
     except csv.Error:

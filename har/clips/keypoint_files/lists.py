@@ -44,7 +44,7 @@ def clips_of_recordings(
     """
     if len(frames) > _MOST_PLACES:
         raise source.wrong(f"has {len(frames)} frames: too many")
-    recordings = recordings_of(source, frames)
+    recordings = recordings_of(frames)
     if len(recordings) > 1 and all(len(numbers) == 1 for numbers in recordings.values()):
         order = {name: place for place, name in enumerate(sorted(frames, key=str))}
         recordings = {"": order}

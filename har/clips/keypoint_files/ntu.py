@@ -38,7 +38,7 @@ def read(source: Source, flat: bool) -> tuple[Clip, Layout]:
     Raises:
         UserError: the file is cut short, or something else.
     """
-    lines = iter(read_bytes(source, source.path, MOST_BYTES // 4).split(b"\n"))
+    lines = iter(read_bytes(source.path, MOST_BYTES // 4).split(b"\n"))
     poses = []
     frames = _count(source, lines, "frames", _MOST_FRAMES)
     chosen = [5, 6, 11] if flat else [0, 1, 2, 11]

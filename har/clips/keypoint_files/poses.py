@@ -77,7 +77,7 @@ class Pose:
     person: int | str | None = None
 
 
-def read_bytes(source: Source, path: Path, most: int = MOST_JSON) -> bytes:
+def read_bytes(path: Path, most: int = MOST_JSON) -> bytes:
     """The bytes of a file that is not too large.
 
     Raises:
@@ -95,13 +95,13 @@ def read_bytes(source: Source, path: Path, most: int = MOST_JSON) -> bytes:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
 
 
-def read_json(source: Source, path: Path) -> Any:
+def read_json(path: Path) -> Any:
     """The content of a JSON file, or of one with an object a line as a list.
 
     Raises:
         UserError: the file is too large, or no JSON.
     """
-    raw = read_bytes(source, path)
+    raw = read_bytes(path)
     try:
         return json.loads(raw)
     except (ValueError, RecursionError) as error:
@@ -147,7 +147,7 @@ def track_of(value: Any) -> int | str | None:
     return int(value) if value >= 0 else None
 
 
-def recordings_of(source: Source, names: Iterable[int | str]) -> dict[str, dict[int | str, int]]:
+def recordings_of(names: Iterable[int | str]) -> dict[str, dict[int | str, int]]:
     """Sort frames into recordings: images named alike but for a number at the end.
 
     Returns:
