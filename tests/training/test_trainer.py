@@ -208,8 +208,15 @@ def test_the_adam_of_the_pytorch_reference_decays_every_weight():
 
 
 def test_a_loss_that_is_no_number_stops_at_once():
+    one = trainer(lr=1e30, epochs=30, batch_size=16)
     with pytest.raises(UserError, match="lower the learning rate"):
-        fit(lr=1e30, epochs=30)
+        list(one.epochs())
+    assert one.epoch < 10
+
+
+@pytest.mark.parametrize(("size", "batches"), [(16, 1), (7, 3), (5, 3), (4, 4), (20, 1)])
+def test_a_last_batch_of_a_single_clip_is_left_out(size, batches):
+    assert trainer(batch_size=size, epochs=1).steps == batches  # of 16 clips
 
 
 def test_nothing_to_train_on_is_told():
