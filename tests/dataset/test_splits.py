@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import math
 import re
 from collections import Counter
 
@@ -162,6 +163,16 @@ def test_the_seed_decides_among_many_and_among_equally_near_splits():
         np.testing.assert_array_equal(first, splits.group_split(labels, groups, 0.2, 0.2, seed=1))
         others = [splits.group_split(labels, groups, 0.2, 0.2, seed=seed) for seed in range(2, 6)]
         assert any(np.any(first != other) for other in others)
+
+
+def test_many_groups_are_dealt_closely_to_the_shares():
+    clips = np.random.default_rng(0).integers(1, 5, (60, 3))  # by group and class
+    rows = [(k, f"g{g}") for (g, k), number in np.ndenumerate(clips) for _ in range(number)]
+    labels, groups = np.array([k for k, _ in rows]), [group for _, group in rows]
+    subsets = splits.group_split(labels, groups, 0.2, 0.2, seed=0)
+    for part, share in (("train", 0.6), ("val", 0.2), ("test", 0.2)):
+        shares = np.array(per_class(labels, subsets, part)) / np.bincount(labels)
+        np.testing.assert_allclose(shares, share, atol=0.015)
 
 
 def test_group_split_does_not_depend_on_the_labels_values():
@@ -334,10 +345,33 @@ def test_random_split_needs_clips_and_sane_fractions():
         splits.random_split_per_class(list("abcdefg"), [0] * 5 + [1] * 2, 0.2, seed=0)
 
 
+def test_random_splits_are_the_references_on_any_labels():
+    labels, _ = made_up(spanning=False)
+    clips, options = np.arange(len(labels)), {"random_state": 7}
+    expected = np.full(len(labels), "train")
+    held = math.ceil(0.3 * len(labels))
+    _, rest = train_test_split(clips, test_size=held, stratify=labels, **options)
+    expected[rest] = "val"
+    half = math.ceil(held / 2)
+    expected[train_test_split(rest, test_size=half, stratify=labels[rest], **options)[1]] = "test"
+    np.testing.assert_array_equal(splits.random_split(labels, 0.15, 0.15, seed=7), expected)
+
+    ids = [f"clip{number}" for number in np.random.default_rng(0).permutation(len(labels))]
+    generator, expected = np.random.RandomState(7), np.full(len(labels), "train")
+    for label in range(4):
+        members = sorted((ids[clip], clip) for clip in clips if labels[clip] == label)
+        generator.shuffle(members)
+        for _, clip in members[: int(0.2 * len(members))]:
+            expected[clip] = "val"
+    np.testing.assert_array_equal(splits.random_split_per_class(ids, labels, 0.2, 7), expected)
+
+
 def test_random_split_takes_awkward_fractions_and_no_test():
     subsets = splits.random_split([0, 1] * 50, 0.1, 0.2, seed=0)  # 0.1 + 0.2 > 0.3 in binary
     assert Counter(subsets) == {"train": 70, "val": 10, "test": 20}
     assert Counter(splits.random_split([0, 1] * 50, 0.1, 0, seed=0)) == {"train": 90, "val": 10}
+    # Shares are rounded up, as scikit-learn's are: 15.3 clips are 16.
+    assert Counter(splits.random_split([0, 1] * 51, 0.15, 0, seed=0)) == {"train": 86, "val": 16}
 
 
 @pytest.mark.parametrize("spanning", [False, True])
@@ -391,7 +425,9 @@ def test_official_split_errors_name_what_is_there():
         UserError, match=r"no official split '4'; set split\.official to one of: 1, 2"
     ):
         official(lists, "4")
-    assert list(official(lists, 2)[0][:6]) == ["test"] * 6  # params.yaml gives a number
+    subsets, note = official(lists, 2)  # params.yaml gives a number
+    assert list(subsets[:6]) == ["test"] * 6
+    assert note == "train2 trains, test2 tests, val is carved out of train2"
     with pytest.raises(UserError, match="its keys: none"):
         official({})
     with pytest.raises(UserError, match="its keys: train, half"):
@@ -417,6 +453,12 @@ def test_val_counts_as_training_for_test_clips():
     report = splits.audit(None, ["a", "b", "b", "c"], ["train", "val", "test", "test"])
     assert report["val"]["leaking"] == 0
     assert report["test"]["leaking"] == 1
+
+
+def test_val_leaks_where_train_has_its_groups_and_an_absent_subset_does_not():
+    report = splits.audit(None, ["a", "b", "a", "a", "c"], ["train", "train", "val", "val", "val"])
+    assert report["val"] == {"clips": 3, "leaking": 2, "leaking_share": 2 / 3}
+    assert report["test"] == {"clips": 0, "leaking": 0, "leaking_share": 0.0}
 
 
 def test_audit_says_when_it_is_blind():
