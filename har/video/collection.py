@@ -26,11 +26,19 @@ from har.video.extraction import Follow, extract, name_of
 
 @dataclass(frozen=True)
 class Source:
-    """A video to extract: a path or address, its clip's id, its class (None without one)."""
+    """A video to extract.
+
+    Attributes:
+        path: of the file, or an address.
+        id: of its clip.
+        action: its class, None without one.
+        group: of its clip, None where its name tells it.
+    """
 
     path: str
     id: str
-    action: str | None
+    action: str | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -63,29 +71,35 @@ class Settings:
 def find(paths: Sequence[str]) -> list[Source]:
     """The videos among files, addresses and folders, in order.
 
-    A folder's videos are sorted; those in a sub-folder belong to the class of its name. An id is
-    the file's name without its ending or, where two are alike, the path within the folder.
+    A folder's videos are sorted; those in a sub-folder belong to the class of its name, and those
+    in a folder of that, such as a person's, are one group. An id is the file's name without its
+    ending or, where two are alike, the path within the folder.
 
     Raises:
         UserError: a path is missing, or a folder has no video.
     """
-    found: list[tuple[str, str, str | None]] = []  # path, longer name, class
+    found: list[Source] = []  # with the longer ids
     for path in paths:
         folder = Path(path)
         if is_video(path) or not folder.is_dir():
-            found.append((path, path, None))
+            found.append(Source(path, path))
             continue
         files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
         if not files:
             raise UserError(f"{folder} has no video: none of its files ends in .mp4, .avi, ...")
         for file in files:
             inside = file.relative_to(folder)
-            action = inside.parts[0] if len(inside.parts) > 1 else None
-            found.append((str(file), str(inside.with_suffix("")), action))
-    count = Counter(name_of(path) for path, *_ in found)
+            folders = inside.parts[:-1]
+            found.append(
+                Source(
+                    str(file), str(inside.with_suffix("")), folders[0] if folders else None,
+                    folders[1] if len(folders) > 1 else None,
+                )
+            )  # fmt: skip
+    count = Counter(name_of(source.path) for source in found)
     sources = [
-        Source(path, name_of(path) if count[name_of(path)] == 1 else longer, action)
-        for path, longer, action in found
+        replace(source, id=name) if count[name := name_of(source.path)] == 1 else source
+        for source in found
     ]
     if len({source.id for source in sources}) < len(sources):
         twice = next(s for s in sources if sum(s.id == other.id for other in sources) > 1)
@@ -155,7 +169,9 @@ def extract_all(
     Raises:
         UserError: the models can't be had, or there is no such cluster.
     """
-    load(settings.models)  # fetches the weights once, and tells at once what is wrong with them
+    _estimator(
+        settings.models, 0
+    )  # fetches the weights once, and tells at once what is wrong with them
     files = {source: kept / f"{_key(source, settings)}.pkl" for source in sources}
     waiting = [source for source in sources if not files[source].exists()]
     if waiting and len(waiting) < len(sources):
@@ -192,7 +208,7 @@ def as_set(clips: dict[Source, Clip], segments: Sequence[Segment] = ()) -> ClipS
         classes = sorted({source.action for source in clips if source.action is not None})
         labelled = [
             replace(
-                clip, id=source.id, group=group_of(source.id),
+                clip, id=source.id, group=source.group or group_of(source.id),
                 label=UNLABELLED if source.action is None else classes.index(source.action),
             )
             for source, clip in clips.items()
@@ -216,7 +232,8 @@ def as_set(clips: dict[Source, Clip], segments: Sequence[Segment] = ()) -> ClipS
             )
         parts.append(
             replace(
-                clip, id=f"{name}_{segment.start:g}_{segment.end:g}", group=group_of(name),
+                clip, id=f"{name}_{segment.start:g}_{segment.end:g}",
+                group=segment.source.group or group_of(name),
                 label=classes.index(segment.action), keypoints=clip.keypoints[:, cut],
                 scores=clip.scores[:, cut],
             )

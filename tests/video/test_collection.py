@@ -54,6 +54,19 @@ def test_a_folder_of_classes_becomes_a_training_set(work, capsys):
     assert sorted(os.listdir(work)) == ["mine.pkl", "models", "videos"]
 
 
+def test_videos_of_one_person_are_one_group(work):
+    for person, number in (("anna", 1), ("anna", 2), ("ben", 3)):
+        path = work / "videos/jump" / person / f"{number}.mp4"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy("videos/walk/a.mp4", path)
+    extract("videos", "-o", "mine.pkl")
+    clips = {clip.id: clip for clip in read_pickle("mine.pkl").clips}
+    assert {clip_id: clip.group for clip_id, clip in clips.items() if clip.label == 0} == {
+        "1": "anna", "2": "anna", "3": "ben"
+    }  # fmt: skip
+    np.testing.assert_array_equal(clips["1"].keypoints, clips["walk/a"].keypoints)
+
+
 def test_single_files_have_no_label(work):
     extract("videos/walk/a.mp4", "videos/walk/b.mp4", "-o", "two.pkl")
     assert {clip.label for clip in read_pickle("two.pkl").clips} == {UNLABELLED}

@@ -1,6 +1,7 @@
 """Videos of every odd kind: frames, or one line that says what is wrong."""
 
 import functools
+import sys
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
@@ -160,6 +161,12 @@ def test_a_video_is_read_from_an_address(tmp_path):
             pass
         server.shutdown()
         thread.join()
+
+
+def test_without_pyav_the_error_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(UserError, match="make video"), open_video("a.mp4"):
+        pass
 
 
 def test_what_counts_as_a_video():
