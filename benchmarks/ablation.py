@@ -191,13 +191,14 @@ def preprocessed(clips: list[Clip], classes: list[str], params: Params) -> Seque
     poses = [np.concatenate([clip.keypoints, clip.scores[..., None]], axis=-1) for clip in clips]
     return Sequences.from_clips(
         [
-            preprocess(some, clip.image_size, params.preprocess, COCO)
+            preprocess(some, clip.image_size, params.preprocess, COCO, clip.fps)
             for some, clip in zip(poses, clips, strict=True)
         ],
         {"classes": classes, "layout": COCO.name},
         labels=[clip.label for clip in clips],
         ids=[clip.id for clip in clips],
         groups=[clip.group for clip in clips],
+        fps=[0.0 if params.preprocess.frames else clip.fps for clip in clips],
     )
 
 

@@ -15,9 +15,10 @@ import torch
 
 from benchmarks.ablation import COCO, preprocessed
 from benchmarks.experiments import markdown, spread, trained
-from har.clips import Clip
+from har.clips import USUAL_FPS, Clip
 from har.clips.annotations import read_pickle
 from har.clips.sources import choose_classes
+from har.dataset.windows import interpolate
 from har.errors import user_errors_end_the_program
 from har.models.inference import log_probabilities
 from har.params import load_params
@@ -38,6 +39,28 @@ def frames(clip: Clip, index: np.ndarray) -> Clip:
 def every(number: int) -> Disturbance:
     """A lower frame rate."""
     return lambda clip, other, rng: frames(clip, np.arange(0, clip.keypoints.shape[1], number))
+
+
+def with_rate(share: float) -> Disturbance:
+    """Another frame rate, which is told; clips of an unknown one are taken to have 25."""
+
+    def disturb(clip: Clip, other: Clip, rng: np.random.Generator) -> Clip:
+        fps = (clip.fps or USUAL_FPS) * share
+        if share < 1:
+            return replace(every(round(1 / share))(clip, other, rng), fps=fps)
+        return replace(between(clip, round(share)), fps=fps)
+
+    return disturb
+
+
+def between(clip: Clip, number: int) -> Clip:
+    """So many frames for each one, by the interpolation that windows are cut with."""
+    poses = np.concatenate([clip.keypoints, clip.scores[..., None]], axis=-1, dtype=np.float32)
+    length = poses.shape[1]
+    positions = torch.arange(number * (length - 1) + 1)[None] / number
+    x = torch.from_numpy(poses).transpose(0, 1).contiguous()
+    (resampled,) = interpolate(x, torch.tensor([0]), torch.tensor([length]), positions).numpy()
+    return replace(clip, keypoints=resampled[..., :-1], scores=resampled[..., -1])
 
 
 def middle_half(clip: Clip, other: Clip, rng: np.random.Generator) -> Clip:
@@ -99,6 +122,9 @@ def passer_by(clip: Clip, other: Clip, rng: np.random.Generator) -> Clip:
 
 DISTURBANCES: dict[str, Disturbance] = {
     "nothing": lambda clip, other, rng: clip,
+    "half the frame rate, told": with_rate(0.5),
+    "double the frame rate, told": with_rate(2),
+    "double the frame rate, not told": lambda clip, other, rng: between(clip, 2),
     "every second frame": every(2),
     "every fourth frame": every(4),
     "the middle half": middle_half,
@@ -129,7 +155,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.robustness", description=__doc__)
     parser.add_argument("--sources", required=True, help="comma-separated pickles")
     parser.add_argument("--seeds", default="1,2,3")
+    parser.add_argument("--only", default="", help="rows whose names hold this")
     arguments = parser.parse_args()
+    chosen = {name: what for name, what in DISTURBANCES.items() if arguments.only in name}
     params = load_params()
     torch.set_num_threads(params.threads)
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
@@ -143,13 +171,13 @@ def main() -> None:
         clips = preprocessed(train, everything.classes, params)
         for seed in seeds:
             model = trained(clips, clips.subset(), params.model, params.train, seed)
-            for name, disturbance in DISTURBANCES.items():
+            for name, disturbance in chosen.items():
                 worse = disturbed(test, disturbance, seed)
                 features = preprocessed(worse, everything.classes, params)
                 guessed = log_probabilities(model, features, params.model.windows).argmax(1)
                 value = float((guessed == features.labels).mean())
                 found.setdefault((name, source), []).append(value)
-    rows = [[name, *(spread(found[name, source]) for source in sources)] for name in DISTURBANCES]
+    rows = [[name, *(spread(found[name, source]) for source in sources)] for name in chosen]
     print(markdown(["test part disturbed", *(Path(source).stem for source in sources)], rows))
 
 

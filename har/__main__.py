@@ -225,6 +225,7 @@ def live(options: argparse.Namespace) -> None:
 
     import numpy as np
 
+    from har.clips import USUAL_FPS
     from har.dataset.person_tracking import track_persons
     from har.recognition.live import newest, watch
     from har.video.decoding import open_video
@@ -235,7 +236,7 @@ def live(options: argparse.Namespace) -> None:
     source = options.stream or str(options.camera)
     with open_video(source) as video:
         if Path(source).is_file():  # each frame at its own time, as fast as can be
-            rate = video.fps or 25.0
+            rate = video.fps or USUAL_FPS
             begun = time.monotonic()
             frames: Iterator[tuple[float, np.ndarray]] = (
                 (begun + n / rate, frame) for n, frame in enumerate(video.frames)
@@ -357,6 +358,7 @@ def _load_model(path: str) -> "Recognizer":
 
 
 def _read(options: argparse.Namespace, recognizer: "Recognizer | None") -> "ClipSet":
+    from har.clips.describe import rate_notes
     from har.clips.keypoint_files import to_layout
     from har.clips.sources import read
     from har.skeleton import find_layout
@@ -370,13 +372,18 @@ def _read(options: argparse.Namespace, recognizer: "Recognizer | None") -> "Clip
         clip_set = read(
             options.file,
             options.image_size,
+            options.fps or 0.0,
             dimensions=dimensions,
             layout=layout,
             axes=options.axes,
         )
     if recognizer and clip_set.layout:
         clip_set = to_layout(clip_set, clip_set.layout, recognizer.checkpoint.layout)
-    for note in clip_set.notes:
+    if options.fps:
+        clips = [replace(clip, fps=options.fps) for clip in clip_set.clips]
+        clip_set = replace(clip_set, clips=clips)
+    rates = rate_notes(clip_set.clips, "--fps") if recognizer else []
+    for note in [*clip_set.notes, *rates]:
         print(f"note: {note}", file=sys.stderr)
     return clip_set
 
@@ -398,13 +405,14 @@ def _write_overlay(options: argparse.Namespace, recognizer: "Recognizer", clip: 
     import numpy as np
     from tqdm import tqdm
 
+    from har.clips import USUAL_FPS
     from har.figures.overlay import Overlay
     from har.recognition.timeline import frames_of, windows
     from har.video.decoding import open_video
     from har.video.encoding import write_video
 
     frames, fps = clip.keypoints.shape[1], _rate(options, [clip])
-    longest = recognizer.checkpoint.model.windows.test_longest
+    longest = round(recognizer.checkpoint.model.windows.test_longest * fps / USUAL_FPS)
     window = frames_of(options.window, fps) if options.window else min(longest, frames)
     found = list(windows(recognizer, clip, window, max(window // 6, 1)))
     nobody = np.full(len(recognizer.classes), np.nan)
@@ -440,24 +448,27 @@ def _chosen(options: argparse.Namespace, clip_set: "ClipSet") -> list:
 
 def _rate(options: argparse.Namespace, clips: list) -> float:
     """Frames per second: as asked, else the clips' own, else 25."""
+    from har.clips import USUAL_FPS
+
     rates = {clip.fps for clip in clips}
     if not options.fps and len(rates) > 1:
         raise UserError(
             f"the clips of {options.file} have different frame rates: choose one with --clip, "
             "or give --fps"
         )
-    return options.fps or rates.pop() or 25.0
+    return options.fps or rates.pop() or USUAL_FPS
 
 
 def _lengths(options: argparse.Namespace, clips: list) -> tuple:
     """Window and stride in frames, 0 for whole clips, and the unit to tell times in."""
+    from har.clips import USUAL_FPS
     from har.recognition.answers import Times
     from har.recognition.timeline import frames_of
 
     if not options.window:
         return (0, 0), Times()
     seconds = options.window.strip().endswith("s")
-    fps = _rate(options, clips) if seconds else options.fps or 25.0
+    fps = _rate(options, clips) if seconds else options.fps or USUAL_FPS
     window = frames_of(options.window, fps)
     stride = frames_of(options.stride, fps) if options.stride else max(window // 3, 1)
     return (window, stride), Times("seconds", fps) if seconds else Times()
@@ -465,24 +476,29 @@ def _lengths(options: argparse.Namespace, clips: list) -> tuple:
 
 def _note_lengths(clips: list, window: int, recognizer: "Recognizer") -> None:
     """Tell where what is asked is far from what the model learnt from."""
+    from har.clips import USUAL_FPS
+
     model = recognizer.checkpoint.model
     windows = model.windows
     if not windows.frames:
         return
-    least = round(windows.shortest_share * windows.longest)
+    clip = max(clips, key=lambda clip: clip.keypoints.shape[1])
+    rate = (clip.fps or USUAL_FPS) / USUAL_FPS  # the clip's own frames for each of the settings'
+    least = round(windows.shortest_share * windows.longest * rate)
+    most, usual = round(windows.longest * rate), round(windows.test_longest * rate)
     if 0 < window < least:
         # A short stretch is resampled to as many frames as a long one.
         print(
             f"note: windows of {window} frames are shorter than most that the model was trained "
-            f"on ({least} to {windows.longest}), so it may take movements for slower ones: "
-            f"--window {windows.test_longest} suits it better",
+            f"on ({least} to {most}), so it may take movements for slower ones: "
+            f"--window {usual} suits it better",
             file=sys.stderr,
         )
-    longest = max(clip.keypoints.shape[1] for clip in clips)
-    if not window and longest > 2 * windows.test_windows * windows.test_longest:
+    frames = clip.keypoints.shape[1]
+    if not window and frames > 2 * windows.test_windows * usual:
         print(
-            f"note: of a clip as long as {longest} frames, the model sees {windows.test_windows} "
-            f"stretches of {windows.test_longest}: --window {windows.test_longest} sees all",
+            f"note: of a clip as long as {frames} frames, the model sees {windows.test_windows} "
+            f"stretches of {usual}: --window {usual} sees all",
             file=sys.stderr,
         )
 

@@ -45,10 +45,16 @@ class Section(BaseModel):
 
 
 class Prepare(Section):
-    """Which clips: a source, its layout, the classes to keep; `seed` makes the simulated set."""
+    """Which clips: a source, its layout, the classes to keep; `seed` makes the simulated set.
+
+    `fps` is for clips that tell no frame rate, 0 where it is unknown; `background` makes a class of
+    what a table of segments leaves unlabelled.
+    """
 
     source: Annotated[str, Field(min_length=1)]
     layout: Annotated[str, Field(min_length=1)]
+    fps: NotNegative
+    background: bool
     classes: list[str | int]
     seed: Seed
 
@@ -89,7 +95,7 @@ class Preprocess(Section):
 
 
 class Windows(Section):
-    """How a network sees clips (see har/dataset/windows.py); lengths in original frames.
+    """How a network sees clips (see har/dataset/windows.py); lengths in frames of 25 per second.
 
     Windows are resampled to `frames`; 0 takes whole clips, all of one length, not augmented.
     """

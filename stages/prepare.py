@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 
 from har.clips import Clip, sources
+from har.clips.describe import rate_notes
 from har.clips.keypoint_files import to_layout
 from har.dataset.prepared import write_prepared
 from har.errors import user_errors_end_the_program
@@ -25,7 +26,9 @@ def main() -> None:
     params = load_params()
     settings = params.prepare
     project = project_folder()
-    found = sources.load(settings.source, settings.seed, project / "data/raw", project)
+    found = sources.load(
+        settings.source, settings.seed, project / "data/raw", project, settings.fps
+    )
     chosen = sources.choose_classes(found, settings.classes)
     layout = find_layout(settings.layout, project)
     if chosen.layout:
@@ -52,7 +55,7 @@ def main() -> None:
     with write_atomically(PLOTS / "skeletons.png") as file:
         file.write(png(skeleton_strip(samples, chosen.classes, layout)))
 
-    for note in chosen.notes:
+    for note in [*chosen.notes, *rate_notes(chosen.clips, "prepare.fps")]:
         print(f"note: {note}")
     print(f"{settings.source}: {len(found.clips)} clips, {len(chosen.clips)} of the chosen classes")
     for name in chosen.classes:

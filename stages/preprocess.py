@@ -1,5 +1,7 @@
 """Preprocess: follow persons, clean joints, fix what the recipe fixes once and for all."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from har.dataset.prepared import Row, read_prepared
@@ -32,7 +34,7 @@ def main() -> None:
                 "set preprocess.scale to trunk or none"
             )
         with np.errstate(over="ignore", invalid="ignore"):  # told below
-            poses = preprocess(prepared.poses(row), size, settings, layout)
+            poses = preprocess(prepared.poses(row), size, settings, layout, row.fps)
         if not np.isfinite(poses).all():
             raise UserError(
                 f"clip {row.id!r} of {PREPARED} does not give finite numbers: is the file damaged? "
@@ -44,7 +46,8 @@ def main() -> None:
         FEATURES,
         map(features, rows),
         [settings.frames or row.frames for row in rows],
-        rows,
+        # Clips of a fixed length have 25 frames per second, as those of an unknown rate.
+        [replace(row, fps=0.0) if settings.frames else row for row in rows],
         [subset_of[row.id] for row in rows],
         settings.persons,
         {

@@ -162,6 +162,22 @@ def test_timeline(work, run):
     assert found["unit"] == "frames"
 
 
+def test_a_given_frame_rate_is_that_of_the_windows(work, run, capsys):
+    clip = replace(read_pickle("clips.pkl").clips[0], fps=0.0)
+    points = np.tile(clip.keypoints, (1, 20, 1, 1))
+    clip = replace(clip, keypoints=points, scores=np.tile(clip.scores, (1, 20, 1)))
+    write_pickle("long.pkl", ClipSet([clip], CLASSES))
+    recognizer = Recognizer.load("models/improved.safetensors")
+    (clip,) = read_pickle("long.pkl").clips
+    for fps in (0, 60):
+        main(["predict", "long.pkl", "--json", *(["--fps", str(fps)] if fps else [])])
+        said = capsys.readouterr()
+        (found,) = json.loads(said.out)["predictions"]
+        expected = recognizer.predict(replace(clip, fps=float(fps))).max()
+        assert found["probability"] == pytest.approx(expected, abs=1e-6)
+        assert ("25 frames per second are taken (--fps)" in said.err) == (not fps)
+
+
 def test_show(work, run):
     said = run("show", "clips.pkl", "--clip", "clip_3", "-o", "strip.png", "--gif", "clip.gif")
     assert said == "clip_3: 43 frames, 2 persons, class swim\n"

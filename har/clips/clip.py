@@ -8,6 +8,7 @@ from har.errors import UserError
 from har.skeleton import LAYOUTS, Layout
 
 UNLABELLED = -1
+USUAL_FPS = 25.0  # frames per second of a clip that does not tell
 
 
 @dataclass(frozen=True)

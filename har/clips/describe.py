@@ -1,10 +1,11 @@
 """What is in a set of clips, told in a few lines."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
-from har.clips import UNLABELLED, ClipSet
+from har.clips import UNLABELLED, USUAL_FPS, Clip, ClipSet
 
 
 def describe(clip_set: ClipSet) -> list[str]:
@@ -46,6 +47,15 @@ def describe(clip_set: ClipSet) -> list[str]:
     if clip_set.notes:
         lines += ["", *(f"note: {note}" for note in clip_set.notes)]
     return lines
+
+
+def rate_notes(clips: Sequence[Clip], remedy: str) -> list[str]:
+    """A note on clips whose frame rate is unknown, with the option or key that tells it."""
+    unknown = sum(not clip.fps for clip in clips)
+    if not unknown:
+        return []
+    whose = "the clips tell" if unknown == len(clips) else f"{unknown} of {len(clips)} clips tell"
+    return [f"{whose} no frame rate: {USUAL_FPS:g} frames per second are taken ({remedy})"]
 
 
 def _spread(name: str, values: list[int]) -> str:

@@ -27,7 +27,9 @@ from har.skeleton import Layout
 _SUFFIXES = (".pkl", ".pickle", ".npz", ".npy", ".json")
 
 
-def load(source: str, seed: int, raw_folder: str | Path, base: str | Path = ".") -> ClipSet:
+def load(
+    source: str, seed: int, raw_folder: str | Path, base: str | Path = ".", fps: float = 0.0
+) -> ClipSet:
     """All clips of a source.
 
     Args:
@@ -36,10 +38,15 @@ def load(source: str, seed: int, raw_folder: str | Path, base: str | Path = ".")
         seed: of the simulated sets.
         raw_folder: where downloads are kept.
         base: what a relative path is relative to.
+        fps: frames per second of clips whose file does not tell it; 0 is unknown.
 
     Raises:
         UserError: there is no such source, or it can't be fetched or read.
     """
+    return _with_rate(_load(source, seed, raw_folder, base), fps)
+
+
+def _load(source: str, seed: int, raw_folder: str | Path, base: str | Path) -> ClipSet:
     if source == "simulated":
         from har.clips.simulate import simulate  # the other sources do without it
 
@@ -91,7 +98,12 @@ def read(
     if layout is not None:
         dimensions = layout.dimensions
     given = Given(image_size, fps, dimensions, axes, layout)
-    clip_set = _read(Path(path), given)
+    return _with_rate(_read(Path(path), given), fps)
+
+
+def _with_rate(clip_set: ClipSet, fps: float) -> ClipSet:
+    if not fps:
+        return clip_set
     clips = [clip if clip.fps else replace(clip, fps=fps) for clip in clip_set.clips]
     return replace(clip_set, clips=clips)
 
@@ -129,12 +141,12 @@ def _read_own(path: Path, given: Given) -> ClipSet:
                 f"{path} is of no known form: docs/formats.md lists those of other tools"
             )
         raise UserError(f"{path} is of no known kind: its name must end in {', '.join(_SUFFIXES)}")
-    content, size = _load(path)
+    content, size = _content(path)
     content = annotations.annotations_of(path, content)
     return annotations.check(path, content, room=COPIES * size, given=given)
 
 
-def _load(path: Path) -> tuple[Any, int]:
+def _content(path: Path) -> tuple[Any, int]:
     """What a file holds, not yet checked, and how many bytes it has, unpacked."""
     suffix = _suffix(path)
     if suffix in (".pkl", ".pickle"):
@@ -189,7 +201,7 @@ def _read_folder(folder: Path, given: Given) -> ClipSet:
     items = []
     room = 0
     for file in files:
-        content, size = _load(file)
+        content, size = _content(file)
         room += size
         label = file.parent.name
         for item in annotations.annotations_of(file, content)["annotations"]:

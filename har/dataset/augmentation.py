@@ -23,6 +23,7 @@ def training_batch(
     windows: Windows,
     augmentation: Augmentation,
     generator: torch.Generator,
+    fps: Tensor | None = None,
 ) -> Tensor:
     """Draw a window from each clip and augment it; whole clips are left as they are.
 
@@ -34,11 +35,12 @@ def training_batch(
         windows: how windows are cut.
         augmentation: strength of each augmentation.
         generator: source of randomness, on the frames' device.
+        fps: (N,) frames per second, 0 where unknown; None: unknown for all.
 
     Returns:
         (N, M, T, V, C+1).
     """
-    drawn = training_windows(frames, offsets, lengths, windows, generator)
+    drawn = training_windows(frames, offsets, lengths, windows, generator, fps)
     return augment(drawn, layout, augmentation, generator) if windows.frames else drawn
 
 

@@ -1,5 +1,6 @@
 """Prepared clips on disk: a row of `keypoints.npy` per person and frame, all slots kept."""
 
+import math
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -20,6 +21,7 @@ _PREPARED_COLUMNS = [
     "frames",
     "height",
     "width",
+    "fps",
     "offset",
     "official",
 ]
@@ -27,7 +29,10 @@ _PREPARED_COLUMNS = [
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the prepared clips' table; `official` lists the subsets that name the clip."""
+    """One line of the prepared clips' table; `fps` is 0 where unknown.
+
+    `official` lists the subsets that name the clip.
+    """
 
     id: str
     class_name: str
@@ -37,6 +42,7 @@ class Row:
     frames: int
     height: int
     width: int
+    fps: float
     offset: int
     official: tuple[str, ...]
 
@@ -97,7 +103,8 @@ def write_prepared(
     rows = (
         (
             clip.id, classes[clip.label], clip.label, clip.group, *clip.keypoints.shape[:2],
-            *clip.image_size, offset, " ".join(sorted(map(_word, subsets[clip.id]))),
+            *clip.image_size, f"{clip.fps:g}", offset,
+            " ".join(sorted(map(_word, subsets[clip.id]))),
         )
         for clip, offset in zip(clips, offsets, strict=False)
     )  # fmt: skip
@@ -145,6 +152,7 @@ def read_rows(path: Path) -> list[Row]:
                 int(line["frames"]),
                 int(line["height"]),
                 int(line["width"]),
+                float(line["fps"]),
                 int(line["offset"]),
                 tuple(map(unquote, line["official"].split())),
             )
@@ -163,6 +171,8 @@ def _check(rows: list[Row]) -> None:
         raise ValueError("its clips are not back to back")
     if not all(row.id for row in rows) or len({row.id for row in rows}) < len(rows) or not rows:
         raise ValueError("clips must have different ids")
+    if not all(0 <= row.fps < math.inf for row in rows):
+        raise ValueError("fps must be 0 or more")
     classes = {(row.label, row.class_name) for row in rows}
     names = {name for _, name in classes}
     if sorted(label for label, _ in classes) != list(range(len(names))):

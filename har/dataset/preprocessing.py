@@ -6,14 +6,21 @@ A missing joint is all zeros.
 
 import numpy as np
 
+from har.clips import USUAL_FPS
 from har.dataset.person_tracking import track_persons
 from har.errors import UserError
 from har.params import Preprocess
 from har.skeleton import Layout
 
+_MOST_FRAMES = 2**20  # of a clip whose rate is told wrong
+
 
 def preprocess(
-    poses: np.ndarray, image_size: tuple[int, int], settings: Preprocess, layout: Layout
+    poses: np.ndarray,
+    image_size: tuple[int, int],
+    settings: Preprocess,
+    layout: Layout,
+    fps: float = 0.0,
 ) -> np.ndarray:
     """Apply the `preprocess` section of params.yaml to one clip.
 
@@ -22,6 +29,8 @@ def preprocess(
         image_size: height and width in pixels.
         settings: which persons, joints, centre, scale and length.
         layout: the meaning of the joints.
+        fps: frames per second, 0 where unknown. Where `settings.frames` fixes the length, clips of
+            another rate than 25 are brought to that first: the length is one in seconds.
 
     Returns:
         (settings.persons, T', V, C + 1) float32; T' is T unless `settings.frames` fixes it.
@@ -33,6 +42,7 @@ def preprocess(
         poses = track_persons(poses)
     poses = keep_persons(poses, settings.persons)
     if settings.frames:
+        poses = at_usual_rate(poses, fps)
         poses = fix_length(poses, settings.frames, settings.fill)
     poses = subtract_centre(poses, settings.center, layout)
     return divide_by_scale(poses, settings.scale, image_size, layout)
@@ -50,6 +60,16 @@ def keep_persons(poses: np.ndarray, persons: int) -> np.ndarray:
         return kept
     empty = np.zeros((persons - len(kept), *poses.shape[1:]), poses.dtype)
     return np.concatenate([kept, empty])
+
+
+def at_usual_rate(poses: np.ndarray, fps: float) -> np.ndarray:
+    """Drop or repeat frames so that there are 25 per second; unknown (0) counts as 25."""
+    if fps in (0, USUAL_FPS):
+        return poses
+    length = poses.shape[1]
+    number = min(max(round(length * USUAL_FPS / fps), 1), _MOST_FRAMES)
+    index = (np.arange(number) * (fps / USUAL_FPS)).round().astype(int)
+    return poses[:, index.clip(max=length - 1)]
 
 
 def fix_length(poses: np.ndarray, frames: int, fill: str) -> np.ndarray:

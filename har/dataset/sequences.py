@@ -17,7 +17,17 @@ from har.files import read_csv, read_json, write_csv, write_json
 from har.params import Preprocess
 from har.skeleton import Layout, layout_of_setting
 
-_FEATURE_COLUMNS = ["id", "label", "group", "subset", "offset", "length", "height", "width"]
+_FEATURE_COLUMNS = [
+    "id",
+    "label",
+    "group",
+    "subset",
+    "offset",
+    "length",
+    "height",
+    "width",
+    "fps",
+]
 _SUBSETS = {"train", "val", "test"}
 
 
@@ -33,6 +43,7 @@ class Sequences:
         ids: clip ids.
         groups: group of each clip.
         subsets: train, val or test.
+        fps: (N,) float32, frames per second of each clip; 0 is unknown.
         settings: what every clip of these features went through: layout, classes, preprocess.
     """
 
@@ -43,6 +54,7 @@ class Sequences:
     ids: np.ndarray
     groups: np.ndarray
     subsets: np.ndarray
+    fps: np.ndarray
     settings: dict[str, Any]
 
     @classmethod
@@ -55,6 +67,7 @@ class Sequences:
         ids: ArrayLike | None = None,
         groups: ArrayLike | None = None,
         subsets: ArrayLike | None = None,
+        fps: ArrayLike | None = None,
     ) -> "Sequences":
         """Lay preprocessed clips back to back.
 
@@ -65,6 +78,7 @@ class Sequences:
             ids: clip ids, empty where there are none; so are groups and subsets.
             groups: group of each clip.
             subsets: train, val or test.
+            fps: frames per second of each clip, 0 where unknown.
         """
         frames = [np.moveaxis(clip, 1, 0) for clip in clips]
         lengths = np.array([len(clip) for clip in frames])
@@ -77,6 +91,7 @@ class Sequences:
             ids=no_names if ids is None else np.asarray(ids),
             groups=no_names if groups is None else np.asarray(groups),
             subsets=no_names if subsets is None else np.asarray(subsets),
+            fps=np.asarray(np.zeros(len(frames)) if fps is None else fps, np.float32),
             settings=settings,
         )
 
@@ -95,7 +110,7 @@ class Sequences:
 
     def take(self, keep: np.ndarray) -> "Sequences":
         """Some clips, by index or a mask; the frames are shared, not copied."""
-        columns = ("offsets", "lengths", "labels", "ids", "groups", "subsets")
+        columns = ("offsets", "lengths", "labels", "ids", "groups", "subsets", "fps")
         return replace(self, **{name: getattr(self, name)[keep] for name in columns})
 
     def clip(self, index: int) -> np.ndarray:
@@ -130,7 +145,17 @@ def write_sequences(
     write_rows(folder / "x.npy", frames_first, shape, np.dtype("<f4"))
     offsets = np.cumsum([0, *lengths])
     table = (
-        (row.id, row.label, row.group, subset, offset, length, row.height, row.width)
+        (
+            row.id,
+            row.label,
+            row.group,
+            subset,
+            offset,
+            length,
+            row.height,
+            row.width,
+            f"{row.fps:g}",
+        )
         for row, subset, offset, length in zip(rows, subsets, offsets, lengths, strict=False)
     )
     write_csv(
@@ -158,7 +183,8 @@ def read_sequences(folder: Path) -> Sequences:
         ids, groups, subsets = (
             np.array([line[name] for line in lines]) for name in ("id", "group", "subset")
         )
-        sequences = Sequences(x, offsets, lengths, labels, ids, groups, subsets, settings)
+        fps = np.array([float(line["fps"]) for line in lines], dtype=np.float32)
+        sequences = Sequences(x, offsets, lengths, labels, ids, groups, subsets, fps, settings)
         _check(sequences)
     return sequences
 
@@ -181,6 +207,8 @@ def _check(sequences: Sequences) -> None:
         raise ValueError("clips must have different ids")
     if not set(sequences.subsets.tolist()) <= _SUBSETS:
         raise ValueError("subsets are train, val and test")
+    if not (np.isfinite(sequences.fps) & (sequences.fps >= 0)).all():
+        raise ValueError("fps must be 0 or more")
     classes = settings["classes"]
     if classes != [str(name) for name in classes] or len(set(classes)) < len(classes):
         raise ValueError("classes must be a list of different names")

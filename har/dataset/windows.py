@@ -1,12 +1,14 @@
 """Windows of clips, cut and resampled on whole batches in torch.
 
 Clips lie back to back in one array of raw frames; a window is a stretch of one clip resampled to a
-fixed number of frames, still in pixels.
+fixed number of frames, still in pixels. Settings tell lengths in frames of clips with 25 frames per
+second: a window of 100 frames is one of 4 s, 240 frames of a clip with 60 frames per second.
 """
 
 import torch
 from torch import Tensor
 
+from har.clips import USUAL_FPS
 from har.params import Windows
 
 # Of the length of a test clip's first window; cross-validated on KTH and Penn (docs/model.md).
@@ -25,6 +27,7 @@ def training_windows(
     lengths: Tensor,
     settings: Windows,
     generator: torch.Generator,
+    fps: Tensor | None = None,
 ) -> Tensor:
     """Draw one random window from each clip, or take clips whole where `settings.frames` is 0.
 
@@ -34,6 +37,7 @@ def training_windows(
         lengths: (N,) its number of frames, at least 1.
         settings: how windows are cut.
         generator: source of randomness, on the frames' device.
+        fps: (N,) frames per second, 0 where unknown; None: unknown for all.
 
     Returns:
         (N, M, T, V, C+1) windows.
@@ -43,7 +47,8 @@ def training_windows(
     draw = torch.rand(2, len(offsets), 1, generator=generator, device=frames.device)
     length = lengths[:, None].float()
     share = settings.shortest_share + (1 - settings.shortest_share) * draw[0]
-    span = (length.clamp(max=settings.longest) * share - 1).clamp(min=0)
+    longest = own_frames(settings.longest, lengths, fps)[:, None]
+    span = (torch.minimum(length, longest) * share - 1).clamp(min=0)
     start = (length - 1 - span) * draw[1]
     grid = torch.linspace(0, 1, settings.frames, device=frames.device)
     jitter = torch.randn(
@@ -52,7 +57,13 @@ def training_windows(
     return interpolate(frames, offsets, lengths, start + span * (grid + jitter).sort(-1).values)
 
 
-def test_windows(frames: Tensor, offsets: Tensor, lengths: Tensor, settings: Windows) -> Tensor:
+def test_windows(
+    frames: Tensor,
+    offsets: Tensor,
+    lengths: Tensor,
+    settings: Windows,
+    fps: Tensor | None = None,
+) -> Tensor:
     """Cut the fixed windows a clip is judged by.
 
     The first one lies in the middle and is as long as can be; the others are shorter and spread
@@ -63,6 +74,7 @@ def test_windows(frames: Tensor, offsets: Tensor, lengths: Tensor, settings: Win
         offsets: (N,) first frame of each wanted clip.
         lengths: (N,) its number of frames, at least 1.
         settings: how windows are cut.
+        fps: (N,) frames per second, 0 where unknown; None: unknown for all.
 
     Returns:
         (N, W, M, T, V, C+1) windows.
@@ -72,7 +84,8 @@ def test_windows(frames: Tensor, offsets: Tensor, lengths: Tensor, settings: Win
     others = settings.test_windows - 1
     share = torch.tensor([1.0] + [OTHER_WINDOWS_SHARE] * others, device=frames.device)
     place = torch.tensor([0.5, *torch.linspace(0, 1, others).tolist()], device=frames.device)
-    span = (lengths.clamp(max=settings.test_longest)[:, None] - 1) * share
+    longest = own_frames(settings.test_longest, lengths, fps)
+    span = (torch.minimum(lengths, longest) - 1).clamp(min=0)[:, None] * share
     start = (lengths[:, None] - 1 - span) * place
     grid = torch.linspace(0, 1, settings.frames, device=frames.device)
     positions = start[..., None] + span[..., None] * grid  # (N, W, T)
@@ -84,6 +97,12 @@ def test_windows(frames: Tensor, offsets: Tensor, lengths: Tensor, settings: Win
         positions.flatten(0, 1),
     )
     return windows.unflatten(0, (len(offsets), each))
+
+
+def own_frames(number: int, lengths: Tensor, fps: Tensor | None) -> Tensor:
+    """A length in frames of 25 per second as frames of each clip (N,), float32."""
+    own = torch.full_like(lengths, number, dtype=torch.float32)
+    return own if fps is None else torch.where(fps > 0, own * (fps / USUAL_FPS), own)
 
 
 def interpolate(frames: Tensor, offsets: Tensor, lengths: Tensor, positions: Tensor) -> Tensor:

@@ -32,11 +32,13 @@ def log_probabilities(network: nn.Module, clips: Sequences, settings: Windows) -
     device = next((weight.device for weight in network.parameters()), torch.device("cpu"))
     if not len(clips):
         return np.empty((0, len(clips.settings["classes"])), np.float32)
-    frames, offsets, lengths = map(torch.from_numpy, (clips.x, clips.offsets, clips.lengths))
+    frames, offsets, lengths, fps = map(
+        torch.from_numpy, (clips.x, clips.offsets, clips.lengths, clips.fps)
+    )
     found = []
     for start in range(0, len(clips), _CLIPS_AT_ONCE):
         some = slice(start, start + _CLIPS_AT_ONCE)
-        windows = test_windows(frames, offsets[some], lengths[some], settings)
+        windows = test_windows(frames, offsets[some], lengths[some], settings, fps[some])
         each = network(windows.flatten(0, 1).to(device)).unflatten(0, windows.shape[:2])
         found.append(each.mean(1).log_softmax(1))
     return torch.cat(found).cpu().numpy()

@@ -9,10 +9,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from har.clips import UNLABELLED, Clip
+from har.clips import UNLABELLED, USUAL_FPS, Clip
 from har.recognition.recognizer import Recognizer
 
-_RATE = 25.0  # frames per second that the network sees, whatever the camera's
+_RATE = USUAL_FPS  # that the network sees, whatever the camera's
 
 Item = TypeVar("Item")
 

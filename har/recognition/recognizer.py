@@ -63,6 +63,7 @@ class Recognizer:
         keypoints: np.ndarray,
         scores: np.ndarray | None = None,
         image_size: tuple[int, int] | None = None,
+        fps: float = 0.0,
     ) -> np.ndarray:
         """Class probabilities (K,) of one clip given as arrays.
 
@@ -70,12 +71,13 @@ class Recognizer:
             keypoints: (M, T, V, C) pixels, or (T, V, C) of one person; see har.clips.make_clip.
             scores: (M, T, V) or (T, V), or None: 1 for every joint that is not all zeros.
             image_size: height and width in pixels; only models that scale by it need it.
+            fps: frames per second; 0 is unknown and counts as 25.
 
         Raises:
             UserError: the arrays do not fit each other or the model.
         """
         dimensions = self.checkpoint.layout.dimensions
-        return self.predict(make_clip("clip", keypoints, scores, image_size, dimensions))
+        return self.predict(make_clip("clip", keypoints, scores, image_size, dimensions, fps=fps))
 
     def predict_clips(self, clips: list[Clip]) -> np.ndarray:
         """Class probabilities (N, K) of many clips.
@@ -102,9 +104,10 @@ class Recognizer:
                 )
             poses = np.concatenate([clip.keypoints, clip.scores[..., None]], axis=-1)
             with np.errstate(over="ignore", invalid="ignore"):  # told below
-                poses = preprocess(poses, clip.image_size, checkpoint.preprocess, layout)
+                poses = preprocess(poses, clip.image_size, checkpoint.preprocess, layout, clip.fps)
             preprocessed.append(poses)
-        sequences = Sequences.from_clips(preprocessed, {})
+        rates = [0.0 if checkpoint.preprocess.frames else clip.fps for clip in clips]
+        sequences = Sequences.from_clips(preprocessed, {}, fps=rates)
         found = log_probabilities(self.model, sequences, checkpoint.model.windows)
         for clip, row in zip(clips, found, strict=True):
             if np.isnan(row).any():

@@ -93,9 +93,9 @@ class Trainer:
         self._model_settings, self._val = model, val
         self._layout = train.layout
         device = devices.device
-        self._frames, self._offsets, self._lengths, self._labels = (
+        self._frames, self._offsets, self._lengths, self._labels, self._fps = (
             torch.from_numpy(array).to(device)
-            for array in (train.x, train.offsets, train.lengths, train.labels)
+            for array in (train.x, train.offsets, train.lengths, train.labels, train.fps)
         )
         with _global_state_put_back(device):
             torch.manual_seed(seed)
@@ -170,6 +170,7 @@ class Trainer:
                 self._model_settings.windows,
                 self.settings.augmentation,
                 self.generator,
+                self._fps[index],
             )
         )
         labels = self._labels[self.devices.share(index)]

@@ -65,7 +65,8 @@ def test_other_bad_choices_are_refused():
 def test_a_path_is_relative_to_base(tmp_path):
     write_pickle(tmp_path / "data" / "own.pkl", clip_set())
     for source in ("data/own.pkl", str(tmp_path / "data" / "own.pkl")):
-        loaded = sources.load(source, 0, tmp_path / "raw", tmp_path)
+        loaded = sources.load(source, 0, tmp_path / "raw", tmp_path, fps=50.0)
+        assert {clip.fps for clip in loaded.clips} == {50}
         assert [clip.id for clip in loaded.clips] == list("abcde")
     assert not (tmp_path / "raw").exists()
 

@@ -109,6 +109,23 @@ def test_steps_follow_one_another(scale):
     np.testing.assert_array_equal(preprocess(poses, (0, 0), nothing, COCO), poses[:3])
 
 
+def test_fixed_lengths_are_of_clips_with_25_frames_per_second():
+    poses = np.arange(1.0, 9)[None, :, None, None] * np.ones((1, 8, 17, 3))
+    settings = Preprocess(
+        persons=1, tracking=False, hide_below=0, center="none", scale="none", frames=6, fill="loop"
+    )
+    for fps, expected in (
+        (0, [1, 2, 3, 4, 5, 6]),
+        (25, [1, 2, 3, 4, 5, 6]),
+        (50, [1, 3, 5, 7, 1, 3]),
+        (12.5, [1, 1, 2, 3, 3, 3]),
+    ):
+        found = preprocess(poses, (240, 320), settings, COCO, fps)
+        assert found[0, :, 0, 0].tolist() == expected, fps
+    varying = settings.model_copy(update={"frames": 0})
+    assert preprocess(poses, (240, 320), varying, COCO, 50).shape[1] == 8  # windows are cut later
+
+
 @pytest.mark.parametrize("joints", ["hips", "shoulders"])
 def test_a_layout_without_the_joints_that_are_needed_is_refused(joints):
     poses, bare = person(0, 0)[None], replace(COCO, name="bare", **{joints: ()})

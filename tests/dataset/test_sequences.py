@@ -23,6 +23,7 @@ def clips(dtype=np.float16):
             generator.uniform(0, 1, (persons, frames, 17)).astype(dtype),
             (256, 340),
             f"group{n}",
+            fps=(0.0, 29.97, 60.0)[n],
         )
         for n, (persons, frames) in enumerate(shapes)
     ]
@@ -39,6 +40,7 @@ def test_prepared_clips_come_back_as_they_were(tmp_path, dtype):
     assert [row.official for row in prepared.rows] == [("train1",), (), ("test1",)]
     for clip, row in zip(written, prepared.rows, strict=True):
         assert (row.id, row.label, row.group) == (clip.id, clip.label, clip.group)
+        assert row.fps == clip.fps
         assert np.array_equal(prepared.poses(row)[..., :2], clip.keypoints)
         assert np.array_equal(prepared.poses(row)[..., 2], clip.scores)
 
@@ -60,6 +62,7 @@ def features(folder):
 def test_features_come_back_as_they_were(tmp_path):
     poses, found = features(tmp_path)
     assert found.x.shape == (10, 1, 17, 3)
+    np.testing.assert_allclose(found.take(np.array([2, 1])).fps, [60, 29.97])
     for index, clip in enumerate(poses):
         assert np.array_equal(found.clip(index), clip)
     train = found.subset("train")
@@ -105,6 +108,8 @@ def test_damaged_files_are_refused(tmp_path, name, damage, complaint):
         (",3,5,256", ",3,900,256", "does not fit"),
         ("offset", "ofset", "lacks the column 'offset'"),
         (",0,group0,", ",0,", "too few"),
+        (",29.97,", ",-1,", "fps must be"),
+        (",29.97,", ",nan,", "fps must be"),
     ],
 )
 def test_a_table_with_a_wrong_line_is_refused(tmp_path, old, new, complaint):

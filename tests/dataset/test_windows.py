@@ -121,6 +121,44 @@ def test_a_single_test_window_lies_in_the_middle() -> None:
     assert windows[0, 0, 0, 0, 0, 0] + windows[0, 0, 0, -1, 0, 0] == 49
 
 
+@pytest.mark.parametrize("rate", [0.5, 2.0])
+def test_windows_are_as_long_in_seconds_at_any_frame_rate(rate: float) -> None:
+    zeros, lengths = torch.zeros(200).long(), torch.full((200,), 101)
+    usual = counted(101)
+    other = counted(round(100 * rate) + 1)  # the same movement
+    other[..., :2] /= rate
+    fps = torch.full((200,), 25 * rate)
+    given = other, zeros, torch.full((200,), len(other))
+    found = windows_of.test_windows(*given, WINDOWS, fps)
+    expected = windows_of.test_windows(usual, zeros, lengths, WINDOWS)
+    assert (found - expected).abs().max() <= 1  # frame in 25 of them a second
+    drawn = windows_of.training_windows(*given, WINDOWS, torch.Generator().manual_seed(0), fps)
+    seeded = torch.Generator().manual_seed(0)
+    expected = windows_of.training_windows(usual, zeros, lengths, WINDOWS, seeded)
+    assert (drawn - expected).abs().max() <= 1.1  # the jitter is a share of the window
+    untold = windows_of.test_windows(*given, WINDOWS)
+    assert (untold - found).abs().max() > 5
+
+
+def test_an_unknown_rate_and_25_are_the_same_to_the_bit() -> None:
+    frames, offsets, lengths = clips([7, 90, 31, 1])
+    given = frames, offsets, lengths, WINDOWS
+    for fps in (torch.zeros(4), torch.full((4,), 25.0)):
+        assert torch.equal(windows_of.test_windows(*given, fps), windows_of.test_windows(*given))
+        drawn = [
+            windows_of.training_windows(*given, torch.Generator().manual_seed(0), some)
+            for some in (None, fps)
+        ]
+        assert torch.equal(*drawn)
+
+
+def test_a_rate_told_wrong_gives_windows_all_the_same() -> None:
+    frames, offsets, lengths = clips([7, 90])
+    for fps in (1e-30, 1e30):
+        rates = torch.full((2,), fps)
+        assert windows_of.test_windows(frames, offsets, lengths, WINDOWS, rates).isfinite().all()
+
+
 def test_without_a_number_of_frames_clips_are_taken_whole() -> None:
     frames, offsets, lengths = clips([6, 6, 6, 6])
     chosen = torch.tensor([2, 0, 1])

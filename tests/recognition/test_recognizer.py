@@ -52,6 +52,22 @@ def test_arrays_are_a_clip():
     )
 
 
+def test_a_known_frame_rate_decides_how_long_windows_are():
+    recognizer, clip = tiny(), random_clip(frames=600)
+    np.testing.assert_array_equal(
+        recognizer.predict(replace(clip, fps=25.0)), recognizer.predict(clip)
+    )
+    double = replace(clip, fps=50.0)
+    windows = recognizer.checkpoint.model.windows
+    longer = windows.model_copy(update={"test_longest": 2 * windows.test_longest})
+    model = recognizer.checkpoint.model.model_copy(update={"windows": longer})
+    expected = Recognizer.of(replace(recognizer.checkpoint, model=model)).predict(clip)
+    np.testing.assert_array_equal(recognizer.predict(double), expected)
+    assert not np.array_equal(recognizer.predict(clip), expected)
+    given = recognizer.predict_arrays(clip.keypoints, clip.scores, fps=50.0)
+    np.testing.assert_array_equal(given, expected)
+
+
 def test_clips_that_do_not_fit_are_refused():
     with pytest.raises(UserError, match=r"25 joints with 2 coordinates.*trained on coco17"):
         tiny().predict(random_clip(layout="openpose25"))
