@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from har.recognition.recognizer import Recognizer
 
 _MODEL = "models/improved.safetensors"
+_EVERYDAY = "models/everyday.safetensors"
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -43,7 +44,7 @@ def predict(options: argparse.Namespace) -> None:
         raise UserError("--stride and -o belong to a timeline: add --window, such as --window 3s")
     if options.output:
         _check_suffix(options.output, ".png")
-    recognizer = _load_model(options.model)
+    recognizer = _load_model(options)
     clip_set = _read(options, recognizer)
     clips = _chosen(options, clip_set)
     if options.output and len(clips) > 1:
@@ -114,7 +115,7 @@ def show(options: argparse.Namespace) -> None:
             _check_suffix(path, suffix)
     if options.overlay and not is_video(options.file):
         raise UserError(f"--overlay draws onto a video, which {options.file} is not")
-    recognizer = _load_model(options.model) if options.predict or options.overlay else None
+    recognizer = _load_model(options) if options.predict or options.overlay else None
     clip_set = _read(options, recognizer)
     clips = _chosen(options, clip_set)
     clip = clips[int(np.random.default_rng(options.seed).integers(len(clips)))]
@@ -296,7 +297,7 @@ def export(options: argparse.Namespace) -> None:
     from har.recognition import onnx_model
 
     _check_suffix(options.output, ".onnx")
-    recognizer = _load_model(options.model)
+    recognizer = _load_model(options)
     clip_set = _clips_to_check(options.check, recognizer)
     content = onnx_model.export(recognizer)
     exported = onnx_model.load_bytes(options.output, content)
@@ -347,7 +348,17 @@ def serve(options: argparse.Namespace) -> None:
     server.serve(model, Path(), options.host, options.port)
 
 
-def _load_model(path: str) -> "Recognizer":
+def _load_model(options: argparse.Namespace) -> "Recognizer":
+    """The model that was asked for, else the one trained here, else the everyday model."""
+    if options.model is None:
+        options.model = _MODEL if Path(_MODEL).exists() else _EVERYDAY
+        if options.model == _EVERYDAY:
+            print(
+                f"note: no model was trained here ({_MODEL}), so {_EVERYDAY} answers: everyday "
+                "actions, learnt in simulation",
+                file=sys.stderr,
+            )
+    path = options.model
     if path.lower().endswith(".onnx"):
         from har.recognition.onnx_model import load
 
@@ -568,7 +579,7 @@ def _parser() -> argparse.ArgumentParser:
 
     def model(added: argparse.ArgumentParser) -> None:
         added.add_argument(
-            "--model", default=_MODEL, help=".safetensors or .onnx (default: %(default)s)"
+            "--model", help=f".safetensors or .onnx (default: {_MODEL}, else {_EVERYDAY})"
         )
 
     def persons(added: argparse.ArgumentParser) -> None:

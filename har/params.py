@@ -3,7 +3,7 @@
 import os
 import reprlib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -42,6 +42,9 @@ class Section(BaseModel):
     """Settings that can't be changed, that refuse unknown keys and don't guess at types."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", protected_namespaces=())
+
+
+_Kind = TypeVar("_Kind", bound=Section)
 
 
 class Prepare(Section):
@@ -122,6 +125,8 @@ class Model(Section):
     layers: Annotated[int, Field(ge=1, le=64)]
     dropout: Share
     windows: Windows
+    # Checkpoints of before this setting do not name it.
+    pretrained: Literal["none", "motion"] = "none"
 
     @model_validator(mode="before")
     @classmethod
@@ -157,6 +162,7 @@ class Train(Section):
     batch_size: Count
     optimizer: Literal["adam", "adamw", "keras_adam"]
     lr: Positive
+    encoder_lr: Annotated[float, Field(ge=0, le=1)]
     epsilon: Positive
     weight_decay: NotNegative
     schedule: Literal["constant", "onecycle"]
@@ -189,6 +195,21 @@ class Baseline(Section):
 
     model: Model
     train: Train
+
+
+class Pretraining(Section):
+    """Pre-training on simulated motion (pretraining/params.yaml, har/training/pretraining.py)."""
+
+    seed: Seed
+    threads: Count
+    iterations: Count
+    batch_size: Count
+    lr: Positive
+    weight_decay: NotNegative
+    label_smoothing: Share
+    preprocess: Preprocess
+    model: Model
+    augmentation: Augmentation
 
 
 class Evaluate(Section):
@@ -269,11 +290,20 @@ def load_params(path: str | Path = "params.yaml") -> Params:
     Raises:
         UserError: names the file, the first wrong key and what is allowed there.
     """
+    return load_section(path, Params)
+
+
+def load_section(path: str | Path, kind: type[_Kind]) -> _Kind:
+    """Read and check a YAML file that holds one section, such as pretraining/params.yaml.
+
+    Raises:
+        UserError: names the file, the first wrong key and what is allowed there.
+    """
     content = load_yaml(path)
     try:
-        return Params.model_validate(content)
+        return kind.model_validate(content)
     except ValidationError as error:
-        raise UserError(f"{path}: {describe(error)}") from None
+        raise UserError(f"{path}: {describe(error, kind)}") from None
 
 
 def describe(error: ValidationError, section: type[Section] | None = None) -> str:

@@ -14,6 +14,8 @@ FEATURES = Path("data/features")
 PREDICTIONS = Path("data/predictions.csv")
 MODELS = Path("models")
 UNFINISHED = MODELS / "unfinished"
+# Made by `make pretrain` and committed: names everyday actions, and lends its encoder.
+EVERYDAY = MODELS / "everyday.safetensors"
 METRICS = Path("metrics")
 PLOTS = Path("plots")
 # The models that are trained and compared.

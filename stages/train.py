@@ -7,17 +7,19 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from har.dataset.sequences import data_hash, read_sequences
+from har.dataset.sequences import Sequences, data_hash, read_sequences
 from har.evaluation.calibration import fit_temperature
 from har.files import write_csv
-from har.models.checkpoint import Checkpoint, save_checkpoint
+from har.models import build
+from har.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from har.models.encoder import encoder_of, fits
 from har.models.inference import log_probabilities
-from har.params import Params, Preprocess, load_params, project_folder
+from har.params import Model, Params, Preprocess, load_params, project_folder
 from har.tracking.runs import file_hash, training_run
 from har.training.devices import Devices, run_on_devices
 from har.training.resuming import fingerprint, load_state, save_state
 from har.training.trainer import HISTORY_COLUMNS, Epoch, Trainer, count_parameters
-from stages import FEATURES, MODELS, UNFINISHED
+from stages import EVERYDAY, FEATURES, MODELS, UNFINISHED
 from stages.record import describe_training
 
 
@@ -43,6 +45,7 @@ def _train(name: str, params: Params, devices: Devices) -> None:
         f"{name}: {own.model.arch}, {len(training)} train and {len(val)} val clips "
         f"of {len(classes)} classes, seed {params.seed}, {params.threads} threads"
     )
+    encoder = _encoder(own.model, sequences, say)
     # Everything that decides the weights: only the same computation is resumed.
     key = fingerprint(
         name,
@@ -50,6 +53,7 @@ def _train(name: str, params: Params, devices: Devices) -> None:
         params.threads,
         devices.number,
         hashed,
+        file_hash(EVERYDAY) if encoder else "",
         own.model.model_dump(),
         own.train.model_dump(),
     )
@@ -68,14 +72,14 @@ def _train(name: str, params: Params, devices: Devices) -> None:
     path = MODELS / f"{name}.safetensors"
     unfinished = [UNFINISHED / f"{name}_{part}.pt" for part in ("val", "refit")]
     with training_run(described, tracking, project_folder()) as run:
-        trainer = Trainer(training, val, own.model, own.train, params.seed, devices)
+        trainer = Trainer(training, val, own.model, own.train, params.seed, devices, encoder)
         _fit(trainer, unfinished[0], key, report, say)
         network, history = trainer.trained(), trainer.history
         answers = log_probabilities(network, val, own.model.windows)
         if own.train.refit:
             both, none = sequences.subset("train", "val"), sequences.subset()
             say(f"val is measured: training again on all {len(both)} train and val clips")
-            trainer = Trainer(both, none, own.model, own.train, params.seed, devices)
+            trainer = Trainer(both, none, own.model, own.train, params.seed, devices, encoder)
             _fit(trainer, unfinished[1], key, _say_nothing, say)
             network = trainer.trained()
         if not devices.first:
@@ -101,6 +105,21 @@ def _train(name: str, params: Params, devices: Devices) -> None:
         f"{count_parameters(network)} parameters, val accuracy {checkpoint.val['accuracy']:.3f}, "
         f"written to {path}"
     )
+
+
+def _encoder(
+    model: Model, sequences: Sequences, say: Callable[[str], None]
+) -> dict[str, torch.Tensor] | None:
+    """The pre-trained encoder that `model.pretrained` asks for, where it fits the network."""
+    if model.pretrained == "none":
+        return None
+    pretrained = load_checkpoint(EVERYDAY)
+    encoder = encoder_of(pretrained.weights)
+    if sequences.layout == pretrained.layout and fits(encoder, build(model, 1, sequences.layout)):
+        say(f"starting from the encoder of {EVERYDAY}, which learnt motion in simulation")
+        return encoder
+    say(f"note: {EVERYDAY} does not fit this network or layout: starting from random weights")
+    return None
 
 
 def _fit(

@@ -1,7 +1,7 @@
 """Optimisers: torch's, and Adam as Keras has it."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import torch
@@ -10,8 +10,17 @@ from torch import Tensor, nn
 from har.params import Train
 
 
-def make_optimizer(network: nn.Module, settings: Train) -> torch.optim.Optimizer:
-    """Adam with L2 on every weight, AdamW that decays matrices only, or Adam as Keras has it."""
+def make_optimizer(
+    network: nn.Module, settings: Train, pretrained: Collection[str] = ()
+) -> torch.optim.Optimizer:
+    """Adam with L2 on every weight, AdamW that decays matrices only, or Adam as Keras has it.
+
+    Args:
+        network: whose weights to change.
+        settings: which optimiser, its rates.
+        pretrained: names of weights that learn at `settings.encoder_lr` of the learning rate;
+            AdamW only.
+    """
     weights = [weight for weight in network.parameters() if weight.requires_grad]
     if settings.optimizer == "keras_adam":
         return KerasAdam(weights, settings.lr, settings.epsilon)
@@ -19,15 +28,34 @@ def make_optimizer(network: nn.Module, settings: Train) -> torch.optim.Optimizer
         return torch.optim.Adam(
             weights, settings.lr, eps=settings.epsilon, weight_decay=settings.weight_decay
         )
-    matrices = [weight for weight in weights if weight.ndim > 1]
-    vectors = [weight for weight in weights if weight.ndim <= 1]
+    new = [weight for name, weight in network.named_parameters() if name not in pretrained]
+    groups = [(new, settings.lr)]
+    if pretrained:
+        started = [weight for name, weight in network.named_parameters() if name in pretrained]
+        groups.append((started, settings.lr * settings.encoder_lr))
+    return adamw(groups, settings.weight_decay, settings.epsilon)
+
+
+def adamw(
+    groups: Iterable[tuple[list[nn.Parameter], float]], weight_decay: float, epsilon: float = 1e-8
+) -> torch.optim.AdamW:
+    """AdamW that decays matrices and leaves vectors alone.
+
+    Args:
+        groups: weights and their learning rate.
+        weight_decay: of the matrices.
+        epsilon: keeps a step finite where gradients are nothing.
+    """
     return torch.optim.AdamW(
         [
-            {"params": matrices, "weight_decay": settings.weight_decay},
-            {"params": vectors, "weight_decay": 0.0},
+            {"params": some, "weight_decay": decay, "lr": lr}
+            for weights, lr in groups
+            for some, decay in (
+                ([weight for weight in weights if weight.ndim > 1], weight_decay),
+                ([weight for weight in weights if weight.ndim <= 1], 0.0),
+            )
         ],
-        settings.lr,
-        eps=settings.epsilon,
+        eps=epsilon,
     )
 
 

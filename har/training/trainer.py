@@ -1,7 +1,7 @@
 """Training a network: batches, the figures of each epoch, which weights are kept."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -69,6 +69,7 @@ class Trainer:
         settings: Train,
         seed: int,
         devices: Devices = ALONE,
+        encoder: Mapping[str, Tensor] | None = None,
     ) -> None:
         """Build the network, with initial weights by the seed.
 
@@ -79,6 +80,8 @@ class Trainer:
             settings: batches, optimiser, schedule, which weights are kept.
             seed: of weights, batches, augmentation and dropout.
             devices: this process's place, where several share each batch.
+            encoder: weights of a pre-trained encoder that the network starts with; they learn
+                at `settings.encoder_lr` of the learning rate.
 
         Raises:
             UserError: there are too few clips to train on.
@@ -100,19 +103,21 @@ class Trainer:
         with _global_state_put_back(device):
             torch.manual_seed(seed)
             self.network = build(model, len(train.settings["classes"]), self._layout).to(device)
+            if encoder:
+                self.network.load_state_dict(encoder, strict=False)
             self._parallel = devices.parallel(self.network)
             if devices.rank:
                 torch.manual_seed(seed + devices.rank)  # other clips, another dropout
             self._random = _random_state(device)
         self.generator = torch.Generator(device).manual_seed(seed)
-        self.optimizer = make_optimizer(self.network, settings)
+        self.optimizer = make_optimizer(self.network, settings, encoder or ())
         self._least = max(2, devices.number)
         per_epoch = len(_batches(len(train), settings.batch_size, self._least, torch.Generator()))
         self.steps = max(settings.iterations, settings.epochs * per_epoch)
         self.schedule: torch.optim.lr_scheduler.OneCycleLR | None = None
         if settings.schedule == "onecycle":
             self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-                self.optimizer, settings.lr, self.steps
+                self.optimizer, [group["lr"] for group in self.optimizer.param_groups], self.steps
             )
         # A number of batches can mean hundreds of epochs of a few clips: not all are measured.
         self._every = self.steps // _MOST_ENTRIES if settings.iterations else 1

@@ -1,0 +1,73 @@
+"""Pre-training: a network learns to name simulated movements, and lends its encoder to others.
+
+Every window is made for the batch it is in and never seen again: bodies, styles, cameras and
+detectors are those of har/clips/simulate/everyday.py. Nobody's recording is involved.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from har.clips.simulate import everyday
+from har.dataset.augmentation import augment
+from har.models import build
+from har.params import Pretraining
+from har.skeleton import LAYOUTS
+from har.training.optimizers import adamw
+from har.training.trainer import cross_entropy
+
+LAYOUT = LAYOUTS["coco17"]
+_DRAWN_AT_ONCE = 2048  # windows; the simulator's time goes by the call
+_REPORT_EVERY = 250  # batches
+
+
+def pretrain(
+    settings: Pretraining, report: Callable[[int, float, float], None] = lambda *figures: None
+) -> nn.Module:
+    """Train a network to tell the classes of `everyday.CLASSES` apart.
+
+    Args:
+        settings: network, batches, optimiser, augmentation.
+        report: called now and then with the number of batches so far, and loss and accuracy on
+            the windows since the last call, all of them new to the network.
+
+    Returns:
+        The network in evaluation mode.
+    """
+    torch.manual_seed(settings.seed)
+    network = build(settings.model, len(everyday.CLASSES), LAYOUT).train()
+    groups = [(list(network.parameters()), settings.lr)]
+    optimizer = adamw(groups, settings.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.lr, settings.iterations)
+    losses, hits = [], []
+    windows = simulated_windows(settings)
+    for batch in range(1, settings.iterations + 1):
+        poses, labels = next(windows)
+        heads = network(poses)
+        heads = heads if heads.ndim == 3 else heads[None]
+        loss = torch.stack(
+            [cross_entropy(head, labels, settings.label_smoothing) for head in heads]
+        ).sum()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        losses.append(loss.item() / len(heads))
+        hits.append((heads.detach().mean(0).argmax(1) == labels).float().mean().item())
+        if batch % _REPORT_EVERY == 0 or batch == settings.iterations:
+            report(batch, float(np.mean(losses)), float(np.mean(hits)))
+            losses, hits = [], []
+    return network.eval()
+
+
+def simulated_windows(settings: Pretraining) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches of augmented windows (N, 1, T, 17, 3) and their labels (N,), without end."""
+    simulator = np.random.default_rng(settings.seed)
+    generator = torch.Generator().manual_seed(settings.seed)
+    while True:
+        drawn = everyday.draw(_DRAWN_AT_ONCE, simulator, settings.model.windows.frames)
+        poses, labels = torch.from_numpy(drawn.poses), torch.from_numpy(drawn.labels)
+        for index in torch.arange(_DRAWN_AT_ONCE).split(settings.batch_size):
+            yield augment(poses[index], LAYOUT, settings.augmentation, generator), labels[index]

@@ -1,0 +1,1 @@
+"""The small pipeline that makes models/everyday.safetensors: `make pretrain`."""
