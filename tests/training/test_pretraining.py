@@ -1,0 +1,80 @@
+"""Pre-training on simulated motion, and training that starts from its encoder."""
+
+import numpy as np
+import torch
+
+from har.clips.simulate.everyday import CLASSES
+from har.models import build
+from har.models.encoder import encoder_of, fits
+from har.params import Pretraining, load_section
+from har.skeleton import LAYOUTS
+from har.training.optimizers import make_optimizer
+from har.training.pretraining import pretrain, simulated_windows
+from har.training.trainer import Trainer
+from tests.conftest import ROOT
+from tests.training.test_trainer import TRAIN, made_sequences
+
+COCO = LAYOUTS["coco17"]
+SETTINGS = load_section(ROOT / "pretraining/params.yaml", Pretraining)
+SMALL = SETTINGS.model_copy(
+    update={
+        "iterations": 3,
+        "batch_size": 8,
+        "model": SETTINGS.model.model_copy(update={"width": 8, "layers": 2}),
+    }
+)
+
+
+def test_the_same_seed_gives_the_same_network():
+    reports = []
+    first = pretrain(SMALL, lambda *figures: reports.append(figures)).state_dict()
+    second = pretrain(SMALL).state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert [report[0] for report in reports] == [3] and not np.isnan(reports[0][1])
+
+
+def test_every_batch_is_of_new_windows_of_all_classes():
+    windows = simulated_windows(SETTINGS)
+    poses, labels = next(windows)
+    others, _ = next(windows)
+    assert poses.shape == (64, 1, 64, 17, 3) and not torch.equal(poses, others)
+    assert 0 <= labels.min() and labels.max() < len(CLASSES) and len(labels.unique()) > 20
+
+
+def test_an_encoder_is_all_but_the_classifiers_and_fits_its_own_width_only():
+    network = build(SMALL.model, 3, COCO)
+    encoder = encoder_of({name: weight.half() for name, weight in network.state_dict().items()})
+    assert not any(name.startswith("classifiers") for name in encoder)
+    assert len(encoder) == len(network.state_dict()) - 6
+    assert encoder["posture.1.weight"].dtype == torch.float32
+    wider = SMALL.model.model_copy(update={"width": 16})
+    assert fits(encoder, build(SMALL.model, 5, COCO)) and not fits(encoder, build(wider, 5, COCO))
+    assert not fits(encoder, build(SMALL.model, 5, LAYOUTS["ntu25"]))
+
+
+def test_training_starts_from_the_encoder_and_moves_it_less():
+    sequences = made_sequences()
+    train, none = sequences.subset("train"), sequences.subset()
+    torch.manual_seed(5)
+    encoder = encoder_of(build(SMALL.model, 3, COCO).state_dict())
+    trainer = Trainer(train, none, SMALL.model, TRAIN, 1, encoder=encoder)
+    scratch = Trainer(train, none, SMALL.model, TRAIN, 1)
+    for name, weight in trainer.network.state_dict().items():
+        if name in encoder:
+            torch.testing.assert_close(weight, encoder[name])
+        else:  # classifiers are as random as without an encoder
+            torch.testing.assert_close(weight, scratch.network.state_dict()[name])
+
+
+def test_the_encoder_learns_at_a_share_of_the_rate():
+    network = build(SMALL.model, 3, COCO)
+    encoder = encoder_of(network.state_dict())
+    settings = TRAIN.model_copy(update={"optimizer": "adamw", "lr": 0.4, "encoder_lr": 0.25})
+    rates = {
+        id(weight): group["lr"]
+        for group in make_optimizer(network, settings, encoder).param_groups
+        for weight in group["params"]
+    }
+    assert len(rates) == len(list(network.parameters()))
+    for name, weight in network.named_parameters():
+        assert rates[id(weight)] == (0.4 if name.startswith("classifiers") else 0.1)
