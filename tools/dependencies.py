@@ -16,6 +16,10 @@ _DECIDES_NO_OUTPUT = ("har/tracking/", "stages/record.py")
 _TRAIN_STAGES = ("train_baseline", "train_improved")
 
 
+# A pipeline, and the folder of its stages' scripts.
+PIPELINES = {Path("dvc.yaml"): "stages", Path("pretraining/dvc.yaml"): "pretraining"}
+
+
 def imported_files(script: Path, root: Path) -> set[Path]:
     """All files of the project that running a script can import, also from inside functions.
 
@@ -64,29 +68,29 @@ def _module_file(name: str, root: Path) -> Path | None:
     return None
 
 
-def dependencies(stage: str, listed: list[str], root: Path) -> list[str]:
+def dependencies(stage: str, listed: list[str], root: Path, folder: str = "stages") -> list[str]:
     """A stage's dependencies: its code in order of the alphabet, then the data it already lists.
 
     The two train stages share a list, which names both scripts.
     """
     scripts = _TRAIN_STAGES if stage in _TRAIN_STAGES else (stage,)
-    code = set().union(*(imported_files(root / "stages" / f"{name}.py", root) for name in scripts))
+    code = set().union(*(imported_files(root / folder / f"{name}.py", root) for name in scripts))
     data = [path for path in listed if not path.endswith(".py")]
     return sorted(path.as_posix() for path in code) + data
 
 
 def main() -> None:
-    """Write the dependency lists of dvc.yaml."""
+    """Write the dependency lists of both pipelines."""
     yaml = YAML()
     yaml.width = 1000
     yaml.indent(mapping=2, sequence=2, offset=0)
-    path = Path("dvc.yaml")
-    stages = (content := yaml.load(path))["stages"]
-    for name, stage in stages.items():
-        # In place, so that a list that two stages share stays one with an anchor.
-        stage["deps"][:] = dependencies(name, list(stage["deps"]), Path())
-    with write_atomically(path) as file:
-        yaml.dump(content, file)
+    for path, folder in PIPELINES.items():
+        stages = (content := yaml.load(path))["stages"]
+        for name, stage in stages.items():
+            # In place, so that a list that two stages share stays one with an anchor.
+            stage["deps"][:] = dependencies(name, list(stage["deps"]), Path(), folder)
+        with write_atomically(path) as file:
+            yaml.dump(content, file)
 
 
 if __name__ == "__main__":
