@@ -207,6 +207,8 @@ class Pretraining(Section):
     lr: Positive
     weight_decay: NotNegative
     label_smoothing: Share
+    shortest_seconds: Positive
+    longest_seconds: Positive
     preprocess: Preprocess
     model: Model
     augmentation: Augmentation

@@ -67,7 +67,12 @@ def simulated_windows(settings: Pretraining) -> Iterator[tuple[Tensor, Tensor]]:
     simulator = np.random.default_rng(settings.seed)
     generator = torch.Generator().manual_seed(settings.seed)
     while True:
-        drawn = everyday.draw(_DRAWN_AT_ONCE, simulator, settings.model.windows.frames)
+        drawn = everyday.draw(
+            _DRAWN_AT_ONCE,
+            simulator,
+            settings.model.windows.frames,
+            seconds=(settings.shortest_seconds, settings.longest_seconds),
+        )
         poses, labels = torch.from_numpy(drawn.poses), torch.from_numpy(drawn.labels)
         for index in torch.arange(_DRAWN_AT_ONCE).split(settings.batch_size):
             yield augment(poses[index], LAYOUT, settings.augmentation, generator), labels[index]

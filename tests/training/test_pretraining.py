@@ -38,7 +38,7 @@ def test_every_batch_is_of_new_windows_of_all_classes():
     poses, labels = next(windows)
     others, _ = next(windows)
     assert poses.shape == (64, 1, 64, 17, 3) and not torch.equal(poses, others)
-    assert 0 <= labels.min() and labels.max() < len(CLASSES) and len(labels.unique()) > 20
+    assert labels.min() >= 0 and labels.max() < len(CLASSES) and len(labels.unique()) > 20
 
 
 def test_an_encoder_is_all_but_the_classifiers_and_fits_its_own_width_only():

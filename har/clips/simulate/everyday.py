@@ -112,6 +112,7 @@ def draw(
     classes: Sequence[str] = CLASSES,
     persons: int = 1,
     programs: Programs | None = None,
+    seconds: tuple[float, float] = (0.0, 60.0),
 ) -> Windows:
     """Draw windows of random classes; every one has a body, a style and a camera of its own.
 
@@ -124,19 +125,20 @@ def draw(
         classes: names out of CLASSES, may be none.
         persons: slots, M; other people stand in a few of those after the first.
         programs: further classes, one for each program. All classes are equally probable.
+        seconds: shortest and longest window, within what each class allows. Windows of one
+            length or nearly so tell tempo, which is what parts running from jogging.
     """
     count = len(classes) + (0 if programs is None else len(programs))
     labels = np.sort(generator.integers(count, size=number))
     span = np.empty(number)
     for label, name in enumerate(classes):
         at = labels == label
-        span[at] = _spans(generator, at.sum(), ACTIONS[name].seconds)
+        span[at] = _spans(generator, at.sum(), ACTIONS[name].seconds, seconds)
     at = labels >= len(classes)
-    span[at] = _spans(generator, at.sum(), ACTIONS["none"].seconds)
-    grid = np.linspace(0, 1, frames, dtype=np.float32)
-    seconds = single(span)[:, None] * grid
+    span[at] = _spans(generator, at.sum(), ACTIONS["none"].seconds, seconds)
+    times = single(span)[:, None] * np.linspace(0, 1, frames, dtype=np.float32)
     bodies = sample_bodies(generator, number)
-    motion = perform(generator, bodies, labels, seconds, classes, programs)
+    motion = perform(generator, bodies, labels, times, classes, programs)
     rate = generator.choice([15, 24, 25, 30, 50, 60], number, p=[0.1, 0.15, 0.3, 0.3, 0.1, 0.05])
     native = np.maximum(single(span * rate), 4)
     points = mirrored(generator, joints(bodies, motion), motion.heading)
@@ -218,9 +220,14 @@ def _scene(
     return Scene(generator, bodies[part], seconds[part], seconds[part, -1:])
 
 
-def _spans(generator: np.random.Generator, number: int, limits: tuple[float, float]) -> np.ndarray:
+def _spans(
+    generator: np.random.Generator,
+    number: int,
+    limits: tuple[float, float],
+    wanted: tuple[float, float],
+) -> np.ndarray:
     """Seconds (number,) of windows; short ones are as frequent as those twice as long."""
-    low, high = np.log(limits)
+    low, high = np.log(np.clip(wanted, *limits))
     return np.exp(generator.uniform(low, high, number))
 
 
