@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help video repro experiment crossval leaderboard bench report deps test test-keras check ui plots serve lock clean dvc-ready history
+.PHONY: help video repro experiment crossval leaderboard bench report deps pretrain test test-keras check ui plots serve lock clean dvc-ready history
 
 help:  ## list what there is
 	@grep -hE '^[a-z-]+:.*##' Makefile | awk -F ':.*## ' '{sub(/:.*/, "", $$1); printf "make %-12s %s\n", $$1, $$2}'
@@ -67,6 +67,10 @@ report: .venv/installed  ## write the last run's figures into README.md and MODE
 deps: .venv/installed  ## write the stages' dependency lists into dvc.yaml
 	@python -m tools.dependencies
 
+pretrain: dvc-ready  ## pre-train on simulated motion and promote the result to models/, five minutes
+	@python -m dvc repro pretraining/dvc.yaml
+	@cp pretraining/everyday.safetensors models/everyday.safetensors
+
 crossval: history  ## cross-validate over groups: make crossval ARGS='--folds 5 --seeds 1,2'
 	@python -m benchmarks.crossval $(ARGS)
 
@@ -83,4 +87,4 @@ lock: .venv/installed  ## write requirements.lock from what is installed
 	{ sed -n '/^#/p' requirements.lock; python -m pip freeze --all | sed '/^pip==/d; s/+cpu//' | grep -vxFf requirements-video.lock; } > lock.part && mv lock.part requirements.lock
 
 clean:  ## remove what stages and tests made, keep the environment and downloads
-	rm -rf data/prepared data/features data/split.csv models dvc_plots plots.html .pytest_cache .mypy_cache .ruff_cache
+	rm -rf data/prepared data/features data/split.csv models/unfinished models/baseline* models/improved* dvc_plots plots.html .pytest_cache .mypy_cache .ruff_cache

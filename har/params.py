@@ -142,6 +142,16 @@ class Model(Section):
             )
         return content
 
+    @model_validator(mode="after")
+    def _references_take_whole_clips(self) -> "Model":
+        if self.arch in ("keras_lstm", "pytorch_lstm") and self.windows.frames:
+            recipe = self.arch.removesuffix("_lstm")
+            raise ValueError(
+                f"{self.arch} takes whole clips: set windows.frames to 0 and preprocess.frames to "
+                f"their length, as recipes/{recipe}.txt does"
+            )
+        return self
+
 
 class Augmentation(Section):
     """Strength of each augmentation, 0 for none (see har/dataset/augmentation.py)."""

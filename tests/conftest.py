@@ -105,7 +105,15 @@ def copy_project(folder, tiny_pickle):
     for name in ("har", "stages", ".dvc/plots"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
-    for name in ("dvc.yaml", "params.yaml", ".gitignore", ".dvcignore", ".dvc/config"):
+    (folder / "models").mkdir()
+    for name in (
+        "dvc.yaml",
+        "params.yaml",
+        "models/everyday.safetensors",
+        ".gitignore",
+        ".dvcignore",
+        ".dvc/config",
+    ):
         shutil.copy(ROOT / name, folder / name)
     shutil.copy(tiny_pickle, folder / "tiny.pkl")
     project = Project(folder)

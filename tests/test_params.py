@@ -3,10 +3,11 @@ from pathlib import Path
 
 import pytest
 from dvc.utils.hydra import apply_overrides
+from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from har.errors import UserError
-from har.params import load_params, load_yaml
+from har.params import Params, load_params, load_yaml
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 
@@ -116,3 +117,11 @@ def test_dvc_changes_nothing_but_the_key_that_is_overridden(tmp_path):
         assert [line.strip() for line in after[start:stop]] == [written]
         elements = [f"- {element}" for element in value] if isinstance(value, list) else []
         assert [line.strip() for line in before[first + 1 : last]] == elements
+
+
+@pytest.mark.parametrize("arch", ["keras_lstm", "pytorch_lstm"])
+def test_a_reference_on_windows_is_refused(arch):
+    content = load_params(PARAMS).model_dump()
+    content["model"]["arch"] = arch
+    with pytest.raises(ValidationError, match=f"{arch} takes whole clips"):
+        Params.model_validate(content)
