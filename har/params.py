@@ -120,7 +120,14 @@ class Windows(Section):
 class Model(Section):
     """A network and what it sees (see har/models/)."""
 
-    arch: Literal["two_stream", "lstm", "keras_lstm", "pytorch_lstm", "ddnet", "stgcn"]
+    arch: Literal[
+        "two_stream",
+        "lstm",
+        "keras_lstm",
+        "pytorch_lstm",
+        "ddnet",
+        "stgcn",
+    ]
     width: Annotated[int, Field(ge=1, le=4096)]
     layers: Annotated[int, Field(ge=1, le=64)]
     dropout: Share
