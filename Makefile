@@ -2,8 +2,9 @@
 
 PYTHON ?= python3
 # DVC runs stages as `python -m stages.NAME`: the environment's python must come first. Programs are
-# run as modules, since the first line of a script can't name a folder with a space.
-export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# run as modules, since the first line of a script can't name a folder with a space. Where .venv is a
+# link, its target counts (docs/experiments.md, Folders of any name).
+export PATH := $(shell cd .venv 2>/dev/null && pwd -P || echo "$$PWD/.venv")/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help

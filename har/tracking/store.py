@@ -207,7 +207,10 @@ def reason(error: Exception) -> str:
     if unreachable:
         text = f"no answer: {cause.partition('Caused by ')[2].strip('() ') or text}"
     if "invalid interpolation syntax" in text:
-        text = f"MLflow can't run from an environment whose path holds a %: {text}"
+        text = (
+            "MLflow can't run from an environment whose path holds a %: make it elsewhere, and "
+            f"link it as .venv; {text}"
+        )
     return shortened(without_password(text), _LONGEST_REASON)
 
 
