@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from har.errors import UserError, user_errors_end_the_program
 
@@ -54,8 +55,8 @@ def check_history() -> None:
     """Check that DVC can keep experiments of temporary copies here.
 
     Raises:
-        UserError: there is no repository, git fails, or the clone is shallow: DVC then runs
-            experiments to their end, drops them, and reports success.
+        UserError: there is no repository, git fails, the clone is shallow, or its path is another
+            one when read as an address. In the last two, DVC drops experiments without a word.
     """
     if not in_repository():
         raise UserError(
@@ -64,6 +65,12 @@ def check_history() -> None:
     if git("rev-parse", "--is-shallow-repository") == "true":
         raise UserError(
             "this is a shallow clone, in which DVC loses experiments: run `git fetch --unshallow`"
+        )
+    folder = Path.cwd().as_posix()
+    if unquote(urlsplit(f"file://{folder}").path) != folder:  # DVC does not escape it
+        raise UserError(
+            f"DVC loses experiments below {folder}, since a #, a ? or a % with two digits is part "
+            "of its path: move the project to another folder"
         )
 
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,18 @@ def test_a_shallow_clone_is_told_with_the_remedy_that_works(folder, monkeypatch)
     repository.check_history()
 
 
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [("a b", True), ("it's 100%", True), ("#1", False), ("what?", False), ("100%25", False)],
+)
+def test_a_folder_in_which_dvc_loses_experiments_is_told(folder, monkeypatch, name, kept):
+    (folder / name).mkdir()
+    monkeypatch.chdir(folder / name)
+    git("init", "-q")
+    with nullcontext() if kept else pytest.raises(UserError, match="move the project"):
+        repository.check_history()
+
+
 def test_experiments_without_a_repository_are_refused(folder):
     with pytest.raises(UserError, match="in no repository"):
         repository.check_history()
@@ -113,7 +126,7 @@ def test_a_folder_of_any_name_can_make(tmp_path):
         (odd / name).symlink_to(ROOT / name)
 
     def make(*arguments):
-        command = ["make", "--old-file=.venv/installed", *arguments]
+        command = ["make", "--no-print-directory", "--old-file=.venv/installed", *arguments]
         run = subprocess.run(command, cwd=odd, capture_output=True, text=True)
         assert run.returncode == 0, run.stderr
         return run.stdout
