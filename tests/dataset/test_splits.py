@@ -341,6 +341,8 @@ def test_random_split_needs_clips_and_sane_fractions():
         splits.random_split([0, 0, 0, 1], 0.25, 0.25, seed=0)
     with pytest.raises(UserError, match=r"val_fraction 0\.6 and split\.test_fraction 0\.5"):
         splits.random_split([0, 1] * 9, 0.6, 0.5, seed=0)
+    with pytest.raises(UserError, match="val must be above 0"):
+        splits.random_split([0, 1] * 9, 0.0, 0.5, seed=0)
     with pytest.raises(UserError, match="class 1 has 2 clips, too few for one in val"):
         splits.random_split_per_class(list("abcdefg"), [0] * 5 + [1] * 2, 0.2, seed=0)
 

@@ -207,6 +207,12 @@ def test_the_adam_of_the_pytorch_reference_decays_every_weight():
     torch.testing.assert_close(weights(trained), weights(model), rtol=0, atol=1e-6)
 
 
+def test_every_epoch_is_measured_but_of_many_batches_a_thirtieth():
+    assert [entry.epoch for entry in fit(epochs=3, batch_size=16)[1]] == [1, 2, 3]
+    history = fit(iterations=240, epochs=0)[1]  # 60 epochs of 4
+    assert [entry.epoch for entry in history] == list(range(2, 61, 2))
+
+
 def test_a_loss_that_is_no_number_stops_at_once():
     one = trainer(lr=1e30, epochs=30, batch_size=16)
     with pytest.raises(UserError, match="lower the learning rate"):
