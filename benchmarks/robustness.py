@@ -155,9 +155,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.robustness", description=__doc__)
     parser.add_argument("--sources", required=True, help="comma-separated pickles")
     parser.add_argument("--seeds", default="1,2,3")
-    parser.add_argument("--only", default="", help="rows whose names hold this")
+    parser.add_argument("--only", default="", help="rows whose names hold one of these parts")
     arguments = parser.parse_args()
-    chosen = {name: what for name, what in DISTURBANCES.items() if arguments.only in name}
+    parts = arguments.only.split(",")
+    chosen = {name: what for name, what in DISTURBANCES.items() if any(p in name for p in parts)}
     params = load_params()
     torch.set_num_threads(params.threads)
     seeds = [int(seed) for seed in arguments.seeds.split(",")]

@@ -16,6 +16,7 @@ from har.errors import UserError, user_errors_end_the_program
 
 if TYPE_CHECKING:
     from har.clips import Clip, ClipSet
+    from har.clips.segments import Segment
     from har.recognition.recognizer import Recognizer
 
 _MODEL = "models/improved.safetensors"
@@ -152,10 +153,9 @@ def extract(options: argparse.Namespace) -> None:
 
     _check_suffix(options.output, ".pkl")
     sources = collection.find(options.videos)
-    segments = collection.read_segments(options.segments, sources) if options.segments else []
-    if segments:
-        named = {segment.source for segment in segments}
-        sources = [source for source in sources if source in named]
+    segments: list[Segment] = []
+    if options.segments:
+        segments, sources = collection.read_table(options.segments, sources)
     settings = collection.Settings(options.models, options.persons, options.min_size, track_persons)
     kept = Path(options.keep or f"{options.output}.unfinished")
     clips, broken = collection.extract_all(
@@ -164,8 +164,10 @@ def extract(options: argparse.Namespace) -> None:
     if not clips:
         more = f"; so are {len(broken) - 1} more" if len(broken) > 1 else ""
         raise UserError(f"{next(iter(broken.values()))}{more}")
-    clip_set = collection.as_set(clips, segments)
+    clip_set = collection.as_set(clips, segments, options.segments, options.background)
     write_pickle(options.output, clip_set)
+    for note in clip_set.notes:
+        _say(f"note: {note}")
     if not options.keep:
         shutil.rmtree(kept, ignore_errors=True)
     for what in broken.values():
@@ -656,7 +658,12 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("-o", dest="output", metavar="PKL", required=True)
     persons(added)
     added.add_argument(
-        "--segments", metavar="CSV", help="clips to cut: video, start, end (seconds), class"
+        "--segments",
+        metavar="TABLE",
+        help="clips to cut: video, start, end, label (docs/formats.md)",
+    )
+    added.add_argument(
+        "--background", action="store_true", help="make a class of what the table leaves unlabelled"
     )
     added.add_argument(
         "--keep", metavar="DIR", help="keep each video's skeletons, so that only new ones cost time"

@@ -27,7 +27,12 @@ def main() -> None:
     settings = params.prepare
     project = project_folder()
     found = sources.load(
-        settings.source, settings.seed, project / "data/raw", project, settings.fps
+        settings.source,
+        settings.seed,
+        project / "data/raw",
+        project,
+        settings.fps,
+        settings.background,
     )
     chosen = sources.choose_classes(found, settings.classes)
     layout = find_layout(settings.layout, project)

@@ -17,9 +17,11 @@ from har.clips import (
 )
 from har.clips.annotations import COPIES, Given, read_pickle
 from har.clips.catalogue import CATALOGUE
+from har.clips.cutting import cut
 from har.clips.download import download
 from har.clips.label_table import is_label_table, label_clips
 from har.clips.safe_pickle import shown
+from har.clips.segments import is_segment_table, read_segments
 from har.clips.subsets import official_splits
 from har.errors import UserError
 from har.skeleton import Layout
@@ -28,7 +30,12 @@ _SUFFIXES = (".pkl", ".pickle", ".npz", ".npy", ".json")
 
 
 def load(
-    source: str, seed: int, raw_folder: str | Path, base: str | Path = ".", fps: float = 0.0
+    source: str,
+    seed: int,
+    raw_folder: str | Path,
+    base: str | Path = ".",
+    fps: float = 0.0,
+    background: bool = False,
 ) -> ClipSet:
     """All clips of a source.
 
@@ -39,14 +46,18 @@ def load(
         raw_folder: where downloads are kept.
         base: what a relative path is relative to.
         fps: frames per second of clips whose file does not tell it; 0 is unknown.
+        background: see `read`.
 
     Raises:
         UserError: there is no such source, or it can't be fetched or read.
     """
-    return _with_rate(_load(source, seed, raw_folder, base), fps)
+    path = Path(base) / os.path.expanduser(source)
+    if source not in ("simulated", "simulated_everyday", *CATALOGUE) and os.path.exists(path):
+        return read(path, fps=fps, background=background)
+    return _with_rate(_load(source, seed, raw_folder, path), fps)
 
 
-def _load(source: str, seed: int, raw_folder: str | Path, base: str | Path) -> ClipSet:
+def _load(source: str, seed: int, raw_folder: str | Path, path: Path) -> ClipSet:
     if source == "simulated":
         from har.clips.simulate import simulate  # the other sources do without it
 
@@ -58,13 +69,10 @@ def _load(source: str, seed: int, raw_folder: str | Path, base: str | Path) -> C
     if source in CATALOGUE:
         published = CATALOGUE[source]
         return read_pickle(download(published, raw_folder), published.classes)
-    path = Path(base) / os.path.expanduser(source)
-    if not os.path.exists(path):
-        raise UserError(
-            f"prepare.source {shown(source)} not found: there is no {path}, and it is none of "
-            f"simulated, simulated_everyday, {', '.join(CATALOGUE)}"
-        )
-    return read(path)
+    raise UserError(
+        f"prepare.source {shown(source)} not found: there is no {path}, and it is none of "
+        f"simulated, simulated_everyday, {', '.join(CATALOGUE)}"
+    )
 
 
 def read(
@@ -74,6 +82,7 @@ def read(
     dimensions: int | None = None,
     layout: Layout | None = None,
     axes: str = "",
+    background: bool = False,
 ) -> ClipSet:
     """Read all clips of a file or folder, whatever its form.
 
@@ -85,12 +94,14 @@ def read(
         path: a pickle of annotations or of one clip, own keypoints as .npz, .npy or .json, each
             perhaps packed (.gz, .xz, .bz2), another pose tool's file or folder, a folder of such
             files, or one of folders named after the label of the files in them. A table
-            clip,label[,group,subset] in a folder labels its clips, and may be given as the path.
+            clip,label[,group,subset] in a folder labels its clips, and may be given as the path;
+            so do tables of segments (har.clips.segments), which cut its clips.
         image_size: (height, width) in pixels of clips whose file does not tell it.
         fps: frames per second of clips whose file does not tell it; 0 is unknown.
         dimensions: coordinates per joint; None tells them by the layouts and the numbers.
         layout: the joints of the file, where it does not tell them.
         axes: order of the arrays' axes, such as tmvc; empty recognises it. See har.clips.axes.
+        background: make a class of what a table of segments leaves unlabelled.
 
     Raises:
         UserError: the file is missing, damaged, unsafe, or not in one of these forms.
@@ -98,7 +109,8 @@ def read(
     if layout is not None:
         dimensions = layout.dimensions
     given = Given(image_size, fps, dimensions, axes, layout)
-    return _with_rate(_read(Path(path), given), fps)
+    found = _read_segmented(Path(path), given, background)
+    return found or _with_rate(_read(Path(path), given), fps)
 
 
 def _with_rate(clip_set: ClipSet, fps: float) -> ClipSet:
@@ -106,6 +118,47 @@ def _with_rate(clip_set: ClipSet, fps: float) -> ClipSet:
         return clip_set
     clips = [clip if clip.fps else replace(clip, fps=fps) for clip in clip_set.clips]
     return replace(clip_set, clips=clips)
+
+
+def _read_segmented(path: Path, given: Given, background: bool) -> ClipSet | None:
+    """The clips that tables of segments cut recordings into; None where there are no tables.
+
+    The recordings lie in the folder of the table, or where it says, relative to that folder.
+    """
+    try:
+        folder = path if path.is_dir() else path.parent
+        tables = [path] if path is not folder else sorted(path.iterdir())
+        tables = [file for file in tables if is_segment_table(file)]
+    except (OSError, ValueError):  # told by _read
+        return None
+    if not tables:
+        return None
+    segments = {table: read_segments(table) for table in tables}
+    named = {Path(segment.recording) for some in segments.values() for segment in some}
+    below = [
+        folder / name
+        for name in sorted(named)
+        if len(name.parts) > 1 and not name.is_absolute() and ".." not in name.parts
+    ]
+    paths = [path for path in below if path.exists()] or sorted(folder.iterdir())
+    sets = []
+    for entry in paths:
+        if not is_segment_table(entry) and not is_label_table(entry):
+            found = (
+                None if given.axes else keypoint_files.read(entry, given.image_size, given.layout)
+            )
+            if found is None and _suffix(entry) in _SUFFIXES:
+                found = _read_own(entry, given)
+            if found:
+                sets.append((entry, found))
+    if not sets:
+        raise UserError(f"{tables[0]} lies beside no recording: put keypoint files into its folder")
+    whole = _with_rate(together(sets), given.fps)
+    recordings = {clip.id: clip for clip in whole.clips}
+    parts = [(table, cut(recordings, some, table, background)) for table, some in segments.items()]
+    clip_set = together(parts) if len(parts) > 1 else parts[0][1]
+    notes = [note for note in whole.notes if "no label: " not in note and "group" not in note]
+    return replace(clip_set, notes=[*notes, *clip_set.notes], layout=whole.layout)
 
 
 def _read(path: Path, given: Given) -> ClipSet:

@@ -17,8 +17,9 @@ from tqdm import tqdm
 
 from har.clips import UNLABELLED, Clip, ClipSet
 from har.clips.annotations import group_of, read_pickle, write_pickle
+from har.clips.cutting import cut, recording_of
+from har.clips.segments import Segment, read_segments
 from har.errors import UserError
-from har.files import read_csv
 from har.video.decoding import SUFFIXES, is_video
 from har.video.estimators import Estimator, load
 from har.video.extraction import Follow, extract, name_of
@@ -39,16 +40,6 @@ class Source:
     id: str
     action: str | None = None
     group: str | None = None
-
-
-@dataclass(frozen=True)
-class Segment:
-    """A stretch of a video in seconds, and the action in it."""
-
-    source: Source
-    start: float
-    end: float
-    action: str
 
 
 @dataclass(frozen=True)
@@ -107,39 +98,23 @@ def find(paths: Sequence[str]) -> list[Source]:
     return sources
 
 
-def read_segments(path: str, sources: Sequence[Source]) -> list[Segment]:
-    """Read a table of segments, with the columns video, start, end (seconds) and class.
+def read_table(path: str, sources: Sequence[Source]) -> tuple[list[Segment], list[Source]]:
+    """Read a table of segments, and tell the videos that it names; see har.clips.segments.
 
     Raises:
-        UserError: the table can't be read, or a row names no known video or no stretch of time.
+        UserError: the table can't be read, or it names no known video or one ambiguously.
     """
-    if not Path(path).is_file():
-        raise UserError(f"{path} not found: give a table with video, start, end and class")
-    segments = []
-    rows = read_csv(path, ("video", "start", "end", "class"))
-    for number, row in enumerate(rows, start=1):
-        named = [source for source in sources if _is_named(source, row["video"])]
-        if len(named) != 1:
+    segments = read_segments(Path(path))
+    by_path = {source.path: source for source in sources}
+    named = set()
+    for segment in segments:
+        found = recording_of(segment.recording, by_path, Path(path))
+        if found is None:
             raise UserError(
-                f"{path}: row {number} names {row['video']}, which is {len(named)} of the videos: "
-                "give the end of one's path"
+                f"{path} names {segment.recording or Path(path).stem}, which is none of the videos"
             )
-        try:
-            start, end = float(row["start"]), float(row["end"])
-        except ValueError:
-            start = end = 0.0
-        if not 0 <= start < end < float("inf") or not row["class"].strip():
-            raise UserError(f"{path}: row {number} needs start < end in seconds, and a class")
-        segments.append(Segment(named[0], start, end, row["class"].strip()))
-    if not segments:
-        raise UserError(f"{path} has no rows: give video, start, end and class of each segment")
-    return segments
-
-
-def _is_named(source: Source, name: str) -> bool:
-    """Whether a name is that of a video: the end of its path, perhaps without the file's ending."""
-    path = Path(source.path)
-    return any(f"/{p.as_posix()}".endswith(f"/{name}") for p in (path, path.with_suffix("")))
+        named.add(found)
+    return segments, [source for source in sources if source.path in named]
 
 
 def extract_all(
@@ -196,49 +171,35 @@ def extract_all(
     return clips, broken
 
 
-def as_set(clips: dict[Source, Clip], segments: Sequence[Segment] = ()) -> ClipSet:
+def as_set(
+    clips: dict[Source, Clip],
+    segments: Sequence[Segment] = (),
+    table: str = "",
+    background: bool = False,
+) -> ClipSet:
     """One labelled set: a clip per video, or per segment where there are some.
 
-    Classes are in alphabetical order. Segments of one video are one group.
+    Classes are in alphabetical order. Segments of one video are one group. Videos that are no clip
+    here are broken, and their segments left out.
 
     Raises:
-        UserError: a segment lies outside its video, or the video tells no frame rate.
+        UserError: a segment lies outside its video.
     """
-    if not segments:
-        classes = sorted({source.action for source in clips if source.action is not None})
-        labelled = [
-            replace(
-                clip, id=source.id, group=source.group or group_of(source.id),
-                label=UNLABELLED if source.action is None else classes.index(source.action),
-            )
-            for source, clip in clips.items()
-        ]  # fmt: skip
-        return ClipSet(labelled, classes)
-    classes = sorted({segment.action for segment in segments})
-    parts = []
-    for segment in segments:
-        if segment.source not in clips:  # it is broken
-            continue
-        clip, name = clips[segment.source], segment.source.id
-        if not clip.fps:
-            raise UserError(f"{segment.source.path} tells no frame rate: it can't be cut by time")
-        start, end = (round(time * clip.fps) for time in (segment.start, segment.end))
-        cut = slice(start, end)
-        if not clip.keypoints[:, cut].shape[1]:
-            seconds = clip.keypoints.shape[1] / clip.fps
-            raise UserError(
-                f"{segment.source.path} is {seconds:.1f} s long: there is nothing in the segment "
-                f"{segment.start:g} to {segment.end:g}"
-            )
-        parts.append(
-            replace(
-                clip, id=f"{name}_{segment.start:g}_{segment.end:g}",
-                group=segment.source.group or group_of(name),
-                label=classes.index(segment.action), keypoints=clip.keypoints[:, cut],
-                scores=clip.scores[:, cut],
-            )
-        )  # fmt: skip
-    return ClipSet(parts, classes)
+    named = {
+        source.path: replace(clip, id=source.id, group=source.group or group_of(source.id))
+        for source, clip in clips.items()
+    }
+    if segments:
+        return cut(named, segments, Path(table), background)
+    classes = sorted({source.action for source in clips if source.action is not None})
+    labelled = [
+        replace(
+            named[source.path],
+            label=UNLABELLED if source.action is None else classes.index(source.action),
+        )
+        for source in clips
+    ]
+    return ClipSet(labelled, classes)
 
 
 def _key(source: Source, settings: Settings) -> str:

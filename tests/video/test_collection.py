@@ -131,21 +131,21 @@ def test_segments_of_long_videos(work):
     clips = read_pickle("cut.pkl")
     assert clips.classes == ["clap", "wave"]
     assert [clip.label for clip in clips.clips] == [1, 0, 0]
-    assert [clip.group for clip in clips.clips] == ["walk/a", "b", "walk/a"]
+    assert [clip.group for clip in clips.clips] == ["walk/a", "walk/a", "b"]
     # At 25 frames a second.
-    for clip, whole, start, end in zip(clips.clips, (a, b, a), (0, 2, 5), (5, 10, 10), strict=True):
+    for clip, whole, start, end in zip(clips.clips, (a, a, b), (0, 5, 2), (5, 10, 10), strict=True):
         np.testing.assert_array_equal(clip.keypoints, whole.keypoints[:, start:end])
 
 
 @pytest.mark.parametrize(
     "row,reason",
     [
-        ("x.mp4,0,1,wave", "names x.mp4, which is 0 of the videos"),
-        ("a,0,1,wave", "names a, which is 2 of the videos"),
-        ("b,1,0,wave", "start < end"),
-        ("b,zero,1,wave", "start < end"),
-        ("b,0,1, ", "and a class"),
-        ("b,8,9,wave", "0.4 s long"),
+        ("x.mp4,0,1,wave", "names x.mp4, which is none of the videos"),
+        ("a,0,1,wave", "names a, which is 2 of the recordings"),
+        ("b,1,0,wave", "must not end before it starts"),
+        ("b,zero,1,wave", "as a time: give seconds"),
+        ("b,0,1, ", "has no label"),
+        ("b,8,9,wave", "0.4 s (10 frames) long"),
     ],
 )
 def test_wrong_segments_are_told(work, row, reason, capsys):
