@@ -149,16 +149,6 @@ class Model(Section):
             )
         return content
 
-    @model_validator(mode="after")
-    def _references_take_whole_clips(self) -> "Model":
-        if self.arch in ("keras_lstm", "pytorch_lstm") and self.windows.frames:
-            recipe = self.arch.removesuffix("_lstm")
-            raise ValueError(
-                f"{self.arch} takes whole clips: set windows.frames to 0 and preprocess.frames to "
-                f"their length, as recipes/{recipe}.txt does"
-            )
-        return self
-
 
 class Augmentation(Section):
     """Strength of each augmentation, 0 for none (see har/dataset/augmentation.py)."""
@@ -268,6 +258,12 @@ class Params(Section):
                 raise ValueError(
                     f"{name}.windows.frames is 0, which takes whole clips: preprocess.frames must "
                     f"give them one length of at least {LEAST_FRAMES}"
+                )
+            if model.arch in ("keras_lstm", "pytorch_lstm") and model.windows.frames:
+                recipe = f"recipes/{model.arch.removesuffix('_lstm')}.txt"
+                raise ValueError(
+                    f"{name}.arch {model.arch} takes whole clips: set {name}.windows.frames to 0 "
+                    f"and preprocess.frames to their length, as {recipe} does"
                 )
         return self
 
