@@ -1,4 +1,4 @@
-"""The one error that is the user's to mend, and how an entry point ends on it."""
+"""The error for what a user can fix, and how a program ends on it."""
 
 import os
 import signal
@@ -12,9 +12,9 @@ _LONGEST_MESSAGE = 2000  # characters
 
 
 class UserError(Exception):
-    """Something the user can mend: the message names the file, clip or key and the remedy.
+    """Something the user can fix: the message names the file, clip or key and the remedy.
 
-    Messages quote what files hold: whatever that is, the message is one printable line.
+    Messages quote files, which can hold anything: they are made one printable line.
     """
 
     def __init__(self, message: str) -> None:
@@ -41,16 +41,16 @@ def user_errors_end_the_program() -> Iterator[None]:
 
 
 def interrupted_imports_end_the_program() -> None:
-    """Make Ctrl-C end in one line also while an entry point imports its modules, for seconds.
+    """End with one line on Ctrl-C also while a program is still importing, which takes seconds.
 
-    Not by an exception: what libraries run while they are imported swallows it or, in C++, aborts.
+    An exception would not do: libraries swallow it on import or, in C++, abort.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    """Say it, and die of the signal, which a shell shows as 130."""
+    """Print a line and end by the signal, which a shell shows as status 130."""
     os.write(2, f"{_INTERRUPTED}\n".encode())
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)

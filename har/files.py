@@ -1,4 +1,4 @@
-"""The one place that writes files: a file appears whole or not at all."""
+"""Reading and writing files; a file that is written appears whole or not at all."""
 
 import csv
 import json
@@ -16,7 +16,7 @@ _LONGEST_JSON = 2**24  # characters
 
 @contextmanager
 def write_atomically(path: str | Path, mode: str = "wb", **options: Any) -> Iterator[IO[Any]]:
-    """Open `path` for writing; the file takes its name only when the block ends well.
+    """Open `path` for writing; the file gets its name only if the block succeeds.
 
     The temporary name is fixed (`NAME.part`), because some formats write their file name into
     their content and the same input must give the same bytes.
@@ -102,7 +102,7 @@ def read_csv(path: str | Path, columns: Sequence[str]) -> list[dict[str, str]]:
             for row in reader:
                 if None in row or None in row.values():
                     wrong = f"row {len(rows) + 1} has too few or too many fields"
-                    raise UserError(f"{path}: {wrong}; make it anew")
+                    raise UserError(f"{path}: {wrong}; make it again")
                 rows.append(row)
                 taken = 0
     except FileNotFoundError:

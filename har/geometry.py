@@ -10,8 +10,8 @@ from torch import Tensor
 
 from har.skeleton import Layout
 
-# Heads, arms and legs swing; shoulders and hips say where the body is. The rest counts a little,
-# so that a close-up without a torso has a centre too.
+# Heads, arms and legs swing; shoulders and hips tell where the body is. Other joints have a small
+# weight, so that a close-up without a torso has a centre too.
 OTHER_JOINTS_WEIGHT = 0.05
 
 
@@ -58,7 +58,7 @@ def body_size(coordinates: Tensor, seen: Tensor, centres: Tensor) -> Tensor:
 def normalise(coordinates: Tensor, seen: Tensor, layout: Layout) -> Tensor:
     """Coordinates relative to the window's centre, in body sizes, 0 where unseen.
 
-    The centre is one for the whole window, so that a walk across the picture stays one.
+    The whole window shares one centre, so that a walk across the picture stays a walk.
 
     Args:
         coordinates: (..., T, V, C).

@@ -1,4 +1,4 @@
-"""Keypoint layouts as data: joint names, bones and left/right pairs; a user's own as YAML."""
+"""Keypoint layouts: joint names, bones and left/right pairs; a user's own is read from YAML."""
 
 import re
 from collections.abc import Sequence
@@ -26,10 +26,10 @@ class Layout:
     """The joints of a skeleton.
 
     Attributes:
-        name: what params.yaml calls it.
+        name: as in params.yaml.
         joints: joint names, in the order of the arrays' joint axis.
         parents: `parents[j]` is the joint at the other end of joint j's bone, j itself at a root.
-        pairs: (left, right) joints that change places in a mirror image.
+        pairs: (left, right) joints that a mirror image exchanges.
         shoulders: left and right shoulder; empty where the layout has none.
         hips: left and right hip; empty where the layout has none.
         dimensions: coordinates per joint, 2 for pixels, 3 for depth cameras.
@@ -58,7 +58,7 @@ class Layout:
 
     @property
     def setting(self) -> str | dict[str, Any]:
-        """What settings say of it: the name of a known layout, the definition of a user's own."""
+        """The layout in settings: the name of a known one, the definition of a user's own."""
         if LAYOUTS.get(self.name) == self:
             return self.name
         return {
@@ -235,9 +235,9 @@ def define_layout(definition: Any, source: str) -> Layout:
 
     Args:
         definition: `name`, `joints` (names in the arrays' order), `bones` (pairs of names that
-            make a tree, or several), and perhaps `pairs` (left, right), `shoulders`, `hips` and
-            `dimensions`. Where `pairs`, `shoulders` or `hips` are missing, joints named so
-            (left_knee and right_knee, LKnee and RKnee) are taken.
+            form one or several trees), and perhaps `pairs` (left, right), `shoulders`, `hips` and
+            `dimensions`. Where `pairs`, `shoulders` or `hips` are missing, they are
+            found by their names (left_knee and right_knee, LKnee and RKnee).
         source: the file, for messages.
 
     Raises:
@@ -359,12 +359,12 @@ def map_joints(
     Args:
         keypoints: (..., V, C).
         scores: (..., V).
-        joints: names of the V joints; `plain_name` decides what is the same.
+        joints: names of the V joints, compared by `plain_name`.
         target: the layout to arrange for.
 
     Returns:
-        Keypoints (..., V', C) and scores (..., V') of the target's joints, 0 where `joints` have
-        no such one, and the names of those.
+        Keypoints (..., V', C) and scores (..., V') of the target's joints, and the names of those
+        that are not among `joints`; their keypoints and scores are 0.
     """
     index = {plain_name(joint): j for j, joint in enumerate(joints)}
     shape = (*scores.shape[:-1], len(target.joints))

@@ -32,12 +32,12 @@ def choose_subsets(rows: list[Row], settings: Split) -> tuple[np.ndarray, str]:
         return splits.random_split(labels, val, test, seed), "random, stratified by class"
     if settings.protocol == "leave_one_group_out":
         subsets = splits.leave_one_group_out(labels, groups, settings.fold, val, seed, classes)
-        return subsets, f"group {np.unique(groups)[settings.fold - 1]} is the test part"
+        return subsets, f"group {np.unique(groups)[settings.fold - 1]} is the test subset"
     if settings.folds:
         subsets = splits.group_folds(
             labels, groups, settings.folds, settings.fold, val, seed, classes
         )
-        return subsets, f"fold {settings.fold} of {settings.folds} is the test part"
+        return subsets, f"fold {settings.fold} of {settings.folds} is the test subset"
     return splits.group_split(labels, groups, val, test, seed, classes), "groups kept together"
 
 

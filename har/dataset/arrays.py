@@ -22,7 +22,7 @@ def write_rows(path: Path, blocks: Iterable[np.ndarray], shape: tuple, dtype: np
 
 
 def map_array(path: Path, dimensions: int, *types: str) -> np.ndarray:
-    """Memory-map a .npy, checked: its number of axes, its type, and its size against its header.
+    """Memory-map a .npy, checked: number of axes, type, and size against the header.
 
     Raises:
         UserError: the file is missing or damaged.
@@ -38,13 +38,13 @@ def map_array(path: Path, dimensions: int, *types: str) -> np.ndarray:
     except FileNotFoundError:
         raise UserError(f"{path} not found: run `dvc repro` to make it") from None
     except Exception as error:  # numpy's reader raises anything on headers that mean nothing
-        raise UserError(f"{path} is damaged ({error}): run `dvc repro` to make it anew") from None
+        raise UserError(f"{path} is damaged ({error}): run `dvc repro` to make it again") from None
     return array
 
 
 @contextmanager
 def damage_is_told(path: Path, stage: str) -> Iterator[None]:
-    """Turn whatever is wrong with what a stage wrote into one line with the remedy.
+    """Turn any error in what a stage wrote into one line with the remedy.
 
     Args:
         path: the file or folder that is read and checked within.

@@ -1,7 +1,7 @@
 """Augmentation of windows, on whole batches in torch.
 
-Everything here works in pixels: the networks normalise what they are given, so no figure below
-depends on the size of the picture or of the person in it.
+Windows are in pixels, and networks normalise them; strengths are relative to the body, so the size
+of the picture or the person does not matter.
 """
 
 import functools
@@ -31,7 +31,7 @@ def training_batch(
         frames: (F, M, V, C+1) raw frames of all clips back to back, coordinates and score.
         offsets: (N,) first frame of each wanted clip.
         lengths: (N,) its number of frames, at least 1.
-        layout: the meaning of the joints.
+        layout: the layout of the joints.
         windows: how windows are cut.
         augmentation: strength of each augmentation.
         generator: source of randomness, on the frames' device.
@@ -70,7 +70,7 @@ def augment(
 
     Args:
         windows: (N, M, T, V, C+1) coordinates and score, 0 where missing.
-        layout: names the joints that change places in a mirror image.
+        layout: names the joints that a mirror image exchanges.
         settings: strength of each augmentation.
         generator: source of randomness, on the windows' device.
 

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-# A detection further than this from where a person was last seen (in body sizes) is somebody else.
+# Beyond this distance from a person's last position (in body sizes), a detection is someone else.
 _SAME_PERSON_WITHIN = 1.0
 # Detections of one frame that are followed, and tracks that are remembered (those unseen for
 # longest are given up): keeps time and memory in proportion to the clip, however it flickers.
 _MOST_TRACKS = 128
-# Whose distances are computed in one go; fewer frames where there are many slots.
+# Frames whose distances are computed at once; fewer where there are many slots.
 _FRAMES_AT_ONCE = 64
 _PAIRS_AT_ONCE = 8192
 
@@ -150,7 +150,7 @@ def _assign_tracks(
 
             run = _leading(clear[frame:])
             lost = np.delete(np.arange(len(numbers)), tracks)
-            if run and len(lost):  # somebody who was lost may come back
+            if run and len(lost):  # a lost person may come back
                 others = _costs(stretch.at(slice(frame + 1, frame + 1 + run)), last.at(lost))
                 run = _leading((others.min(-1) > nearest_cost[frame : frame + run]).all(-1))
             followed = [tracks]

@@ -71,8 +71,8 @@ def write_prepared(
 ) -> None:
     """Write clips as `keypoints.npy` and `clips.csv`.
 
-    Half-precision clips stay so: a full-size file is about 1 GB, and the same figures twice as
-    large would be no more exact.
+    Half-precision clips stay half-precision: a full-size file is about 1 GB, and twice the bytes
+    would make it no more exact.
     """
     subsets: dict[str, list[str]] = {clip.id: [] for clip in clips}
     for name, ids in official.items():
@@ -102,12 +102,18 @@ def write_prepared(
     offsets = np.cumsum([0, *sizes])
     rows = (
         (
-            clip.id, classes[clip.label], clip.label, clip.group, *clip.keypoints.shape[:2],
-            *clip.image_size, f"{clip.fps:g}", offset,
+            clip.id,
+            classes[clip.label],
+            clip.label,
+            clip.group,
+            *clip.keypoints.shape[:2],
+            *clip.image_size,
+            f"{clip.fps:g}",
+            offset,
             " ".join(sorted(map(_word, subsets[clip.id]))),
         )
         for clip, offset in zip(clips, offsets, strict=False)
-    )  # fmt: skip
+    )
     write_csv(
         folder / "clips.csv",
         (dict(zip(_PREPARED_COLUMNS, row, strict=True)) for row in rows),
@@ -116,12 +122,12 @@ def write_prepared(
 
 
 def _word(name: str) -> str:
-    """A subset's name without spaces, which part the names of a clip's subsets."""
+    """A subset's name without spaces, which separate the names of a clip's subsets."""
     return name.replace("%", "%25").replace(" ", "%20")
 
 
 def read_prepared(folder: Path) -> Prepared:
-    """Open prepared clips; the frames are memory-mapped.
+    """Read prepared clips; the frames are memory-mapped.
 
     Raises:
         UserError: a file is missing, damaged or does not fit the other.

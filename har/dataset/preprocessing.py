@@ -12,7 +12,7 @@ from har.errors import UserError
 from har.params import Preprocess
 from har.skeleton import Layout
 
-_MOST_FRAMES = 2**20  # of a clip whose rate is told wrong
+_MOST_FRAMES = 2**20  # of a clip whose file tells a wrong rate
 
 
 def preprocess(
@@ -28,7 +28,7 @@ def preprocess(
         poses: (M, T, V, C + 1), pixels and scores.
         image_size: height and width in pixels.
         settings: which persons, joints, centre, scale and length.
-        layout: the meaning of the joints.
+        layout: the layout of the joints.
         fps: frames per second, 0 where unknown. Where `settings.frames` fixes the length, clips of
             another rate than 25 are brought to that first: the length is one in seconds.
 
@@ -106,7 +106,7 @@ def subtract_centre(poses: np.ndarray, center: str, layout: Layout) -> np.ndarra
 def divide_by_scale(
     poses: np.ndarray, scale: str, image_size: tuple[int, int], layout: Layout
 ) -> np.ndarray:
-    """Make coordinates free of pixels: by the image's size or by the length of the trunk.
+    """Divide coordinates by the image's size or by the length of the trunk.
 
     'image' divides x by the width and y by the height. 'trunk' divides each person by the median
     over frames of the distance between left shoulder and left hip (by 1 where that is at most

@@ -44,7 +44,7 @@ class Sequences:
         groups: group of each clip.
         subsets: train, val or test.
         fps: (N,) float32, frames per second of each clip; 0 is unknown.
-        settings: what every clip of these features went through: layout, classes, preprocess.
+        settings: layout, classes and preprocessing of all clips.
     """
 
     x: np.ndarray
@@ -73,7 +73,7 @@ class Sequences:
 
         Args:
             clips: at least one, each (M, T, V, C + 1), with the same M, V and C.
-            settings: see above.
+            settings: layout, classes and preprocessing.
             labels: class of each clip; -1 where there are none.
             ids: clip ids, empty where there are none; so are groups and subsets.
             groups: group of each clip.
@@ -97,7 +97,7 @@ class Sequences:
 
     @property
     def layout(self) -> Layout:
-        """The meaning of the joints."""
+        """The layout of the joints."""
         return layout_of_setting(self.settings["layout"], "the sequences")
 
     def __len__(self) -> int:
@@ -105,11 +105,11 @@ class Sequences:
         return len(self.labels)
 
     def subset(self, *names: str) -> "Sequences":
-        """The clips of some subsets; the frames are shared, not copied."""
+        """Clips of the named subsets; frames are shared, not copied."""
         return self.take(np.isin(self.subsets, names))
 
     def take(self, keep: np.ndarray) -> "Sequences":
-        """Some clips, by index or a mask; the frames are shared, not copied."""
+        """Clips by index or mask; frames are shared, not copied."""
         columns = ("offsets", "lengths", "labels", "ids", "groups", "subsets", "fps")
         return replace(self, **{name: getattr(self, name)[keep] for name in columns})
 
@@ -120,10 +120,10 @@ class Sequences:
 
 
 def read_split(path: Path) -> dict[str, str]:
-    """Read which subset each clip is in: train, val or test.
+    """Read the subset of each clip: train, val or test.
 
     Raises:
-        UserError: the table is missing, or has a clip twice or an unknown subset.
+        UserError: the table is missing, names a clip twice or an unknown subset.
     """
     lines = read_csv(path, ["id", "subset"])
     subset_of = {line["id"]: line["subset"] for line in lines}
@@ -136,9 +136,15 @@ def read_split(path: Path) -> dict[str, str]:
 
 
 def write_sequences(
-    folder: Path, clips: Iterator[np.ndarray], lengths: list[int], rows: list[Row],
-    subsets: list[str], persons: int, settings: dict, joint_shape: tuple[int, int],
-) -> None:  # fmt: skip
+    folder: Path,
+    clips: Iterator[np.ndarray],
+    lengths: list[int],
+    rows: list[Row],
+    subsets: list[str],
+    persons: int,
+    settings: dict,
+    joint_shape: tuple[int, int],
+) -> None:
     """Write clips (M, T, V, C + 1) as `x.npy`, `clips.csv` and `settings.json`, one at a time."""
     shape = (sum(lengths), persons, *joint_shape)
     frames_first = (np.moveaxis(clip, 0, 1) for clip in clips)
@@ -167,7 +173,7 @@ def write_sequences(
 
 
 def read_sequences(folder: Path) -> Sequences:
-    """Open sequences; the frames are memory-mapped.
+    """Read sequences; the frames are memory-mapped.
 
     Raises:
         UserError: a file is missing, damaged or does not fit the others.
@@ -190,7 +196,7 @@ def read_sequences(folder: Path) -> Sequences:
 
 
 def _check(sequences: Sequences) -> None:
-    """Raise ValueError, or whatever wrong settings cause, where files contradict each other."""
+    """Raise ValueError, or what wrong settings raise, where files contradict each other."""
     settings, layout, x = sequences.settings, sequences.layout, sequences.x
     preprocess = Preprocess.model_validate(settings["preprocess"])
     if x.shape[1:] != (preprocess.persons, len(layout.joints), layout.dimensions + 1):
@@ -217,7 +223,7 @@ def _check(sequences: Sequences) -> None:
 
 
 def data_hash(folder: Path) -> str:
-    """Sha256 of features: what a model was trained on, whatever the file times and paths."""
+    """SHA-256 of the features that a model is trained on; file times and paths don't count."""
     digest = hashlib.sha256()
     for name in ("x.npy", "clips.csv", "settings.json"):
         with (folder / name).open("rb") as file:

@@ -1,9 +1,10 @@
-"""Who trains and who is examined: random, group-clean and official splits, and the leak audit.
+"""Train, val and test subsets: random, by group and official; and the leak audit.
 
 Every function works on N clips given as parallel sequences and returns an array of N subset
-names: "train", "val", "test", or "" for a clip that is not used. A group is what clips must not
-be parted from: the video they were cut from (UCF101's gNN within a class) or the person who
-acts (KTH). A clip whose group is unknown is a group of its own: pass its id as the group.
+names: "train", "val", "test", or "" for a clip that is not used. Clips of one group
+were cut from the same video (UCF101's gNN within a class) or show the same person (KTH): sister
+clips, which must not be on both sides of a split. A clip of unknown group is a group of its own:
+pass its id as the group.
 """
 
 import math
@@ -20,10 +21,10 @@ from har.clips.subsets import official_splits
 from har.errors import UserError
 
 TRIES = 300  # random orders of the groups; more brought no closer split of UCF101 or KTH
-_FEW_GROUPS = 10  # up to so many, all deals are compared
-_MOST_NUMBERS = 10**7  # of the table of all deals; beyond it, groups count as many
-_MOST_LEFT_OUT = 100  # groups up to which leaving each out in turn is worth naming
-_MOST_NODES = 2000  # of the search tree of a deal's mending, so that a hopeless case ends
+_FEW_GROUPS = 10  # up to this number, all assignments are compared
+_MOST_NUMBERS = 10**7  # in the table of all assignments; beyond it, groups count as many
+_MOST_LEFT_OUT = 100  # groups up to which leave_one_group_out is suggested
+_MOST_NODES = 2000  # of the search tree of `_repair`, so that a hopeless case ends
 
 
 def random_split(
@@ -31,14 +32,14 @@ def random_split(
 ) -> np.ndarray:
     """Split clips at random, stratified by class, as the keras reference does.
 
-    Held-out clips are drawn first and then parted into val and test, both with scikit-learn's
-    `train_test_split`. Groups are ignored, so sister clips of training clips are held out: use it
-    to reproduce published figures, not to make new ones.
+    Held-out clips are drawn first and then split into val and test, both with scikit-learn's
+    `train_test_split`. Groups are ignored, so held-out clips have sister clips in training: use it
+    to reproduce published figures, not for new ones.
 
     Args:
         labels: (N,) class of each clip, in file order.
         val_fraction: share of all clips, above 0.
-        test_fraction: share of all clips; 0 for no test part.
+        test_fraction: share of all clips; 0 for no test subset.
         seed: `random_state` of both draws.
 
     Raises:
@@ -75,7 +76,7 @@ def random_split(
 def random_split_per_class(
     ids: Sequence[str], labels: Sequence[int] | np.ndarray, val_fraction: float, seed: int
 ) -> np.ndarray:
-    """Split clips at random class by class, as the pytorch reference does; there is no test part.
+    """Split clips at random class by class, as the pytorch reference does; there is no test subset.
 
     Classes are taken in label order, clips sorted by id, and one legacy NumPy generator shuffles
     the classes one after the other. Groups are ignored (see `random_split`).
@@ -117,21 +118,21 @@ def group_split(
     seed: int,
     classes: Sequence[str] = (),
 ) -> np.ndarray:
-    """Split clips so that no group is in two subsets and classes keep their shares.
+    """Split clips so that groups stay whole and classes keep their shares.
 
     A split with every class in each subset is found where one exists. Of these, the one nearest
     to the wanted shares is taken: the sum over subsets and classes of (clips - wanted)^2 / wanted
-    is least. Where groups are few, all deals are compared. Where they are many, the best of
-    `TRIES` random ones is taken; if it lacks a class somewhere, a few groups are moved. Classes
-    that share no group are dealt separately.
+    is least. Where groups are few, all assignments are compared. Where they are many, the best
+    of `TRIES` random ones is taken; if a subset lacks a class, a few groups are moved. Classes
+    that share no group are assigned separately.
 
     Args:
         labels: (N,) classes.
         groups: (N,) group names; a group may hold clips of several classes.
         val_fraction: wanted share of each class, above 0.
-        test_fraction: wanted share of each class; 0 for no test part.
-        seed: of the random deals, and of the choice among equally near ones; the same input
-            gives the same split.
+        test_fraction: wanted share of each class; 0 for no test subset.
+        seed: of the random assignments, and of the choice among equally near ones; the same
+            input gives the same split.
         classes: names by label, for error messages.
 
     Raises:
@@ -142,12 +143,12 @@ def group_split(
     if test_fraction > 0:
         shares["test"] = test_fraction
     labels, groups = np.asarray(labels), np.asarray(groups)
-    choice = _deal(labels, groups, list(shares.values()), len(shares), seed)
+    choice = _assign(labels, groups, list(shares.values()), len(shares), seed)
     if choice is None:
-        cures = []
-        if test_fraction > 0 and _deal(labels, groups, [0.5, 0.5], 2, seed) is not None:
-            cures = ["set split.test_fraction to 0 and evaluate.subset to val"]
-        raise _refusal(labels, groups, len(shares), _listed(list(shares)), cures, classes)
+        remedies = []
+        if test_fraction > 0 and _assign(labels, groups, [0.5, 0.5], 2, seed) is not None:
+            remedies = ["set split.test_fraction to 0 and evaluate.subset to val"]
+        raise _refusal(labels, groups, len(shares), _listed(list(shares)), remedies, classes)
     return np.array(list(shares), dtype="<U5")[choice]
 
 
@@ -160,17 +161,17 @@ def group_folds(
     seed: int,
     classes: Sequence[str] = (),
 ) -> np.ndarray:
-    """Split for group-clean cross-validation: fold `fold` is the test part.
+    """Split for group-clean cross-validation: fold `fold` is the test subset.
 
     Over all folds each clip is tested once. The folds are scikit-learn's `StratifiedGroupKFold`
-    where groups are many and it puts every class into each fold; otherwise groups are dealt out
-    as by `group_split`.
+    where groups are many and it puts every class into each fold; otherwise groups are assigned
+    as in `group_split`.
 
     Args:
         labels: (N,) classes.
         groups: (N,) group names.
         folds: number of folds, 2 or more.
-        fold: which one is the test part, 1 to `folds`.
+        fold: the test subset, 1 to `folds`.
         val_fraction: share of the other folds' clips that becomes val, by `group_split`.
         seed: of the folds and of val.
         classes: names by label, for error messages.
@@ -203,12 +204,12 @@ def _folds(
             fold_of[members] = number
         if all(len(np.unique(fold_of[labels == label])) == folds for label in np.unique(labels)):
             return fold_of
-    # One of two folds still has to be parted into train and val: deal out halves of folds.
-    parts = 4 if folds == 2 else folds
-    choice = _deal(labels, groups, [1 / parts] * parts, parts, seed)
+    # The other of two folds has to be split into train and val: assign halves of folds.
+    pieces = 4 if folds == 2 else folds
+    choice = _assign(labels, groups, [1 / pieces] * pieces, pieces, seed)
     if choice is None:
         where = "2 folds, each with train and val," if folds == 2 else f"{folds} folds"
-        raise _refusal(labels, groups, parts, where, ["lower split.folds"], classes)
+        raise _refusal(labels, groups, pieces, where, ["lower split.folds"], classes)
     return choice % folds
 
 
@@ -220,7 +221,7 @@ def leave_one_group_out(
     seed: int,
     classes: Sequence[str] = (),
 ) -> np.ndarray:
-    """Split for cross-validation where groups are very few: one group is the test part.
+    """Split for cross-validation where groups are very few: one group is the test subset.
 
     Train holds every class. Val is carved out of the other groups, with as many classes as they
     allow; test holds what its group has.
@@ -228,7 +229,7 @@ def leave_one_group_out(
     Args:
         labels: (N,) classes.
         groups: (N,) group names.
-        fold: which group is the test part, from 1, in order of their names.
+        fold: the group that tests, from 1, in order of names.
         val_fraction: wanted share of each class of the other groups.
         seed: of val.
         classes: names by label, for error messages.
@@ -250,7 +251,7 @@ def leave_one_group_out(
             )
     subsets = np.where(groups == names[fold - 1], "test", "train")
     rest = np.flatnonzero(subsets == "train")
-    choice = _deal(labels[rest], groups[rest], [1 - val_fraction, val_fraction], 1, seed)
+    choice = _assign(labels[rest], groups[rest], [1 - val_fraction, val_fraction], 1, seed)
     if choice is None or not choice.any():
         raise UserError(
             f"split: with group {names[fold - 1]} left out, train needs all the others to have "
@@ -272,28 +273,27 @@ def official_split(
 ) -> tuple[np.ndarray, str]:
     """Split clips as the data set's file says.
 
-    Understood are `train1`/`test1`, `train`/`val`/`test` and `xsub_train`/`xsub_val`; the name of
-    the split is what is left of the key without train, val or test (`1`, `xsub`, nothing). Where
-    the file has no val, val is carved out of train without parting groups. Where it has a val but
-    no test (NTU, Kinetics), that val is what the field reports on: it becomes the test part, and
-    val is carved out of train.
+    Keys are such as `train1`/`test1`, `train`/`val`/`test` and `xsub_train`/`xsub_val`; without
+    train, val or test, a key is the name of its split (`1`, `xsub`, nothing). Where the file has no
+    val, whole groups of train become val. Where it has a val but no test (NTU, Kinetics), papers
+    report figures on that val: it becomes the test subset, and val is taken from train.
 
     Args:
         ids: (N,) clip ids.
         labels: (N,) classes.
         groups: (N,) group names.
-        subsets: the file's lists of clip ids; ids that are not in `ids` are passed over.
+        subsets: the file's lists of clip ids; others than `ids` are ignored.
         name: of the split, or `auto` for the first one in the file.
-        val_fraction: share of train that is carved out where the file has no val of its own.
-        seed: of the carving.
+        val_fraction: share of train that becomes val where the file has none.
+        seed: of that choice.
         classes: names by label, for error messages.
 
     Returns:
-        (N,) subset names, "" for clips in no list, and one line saying what was taken.
+        (N,) subset names, "" for clips in no list, and a line that describes the split.
 
     Raises:
-        UserError: the file has no such split, the split contradicts itself, or val cannot be
-            carved out.
+        UserError: the file has no such split, the split contradicts itself, or train has
+            too few groups for a val.
     """
     labels, groups = np.asarray(labels), np.asarray(groups)
     found = {
@@ -303,7 +303,7 @@ def official_split(
     }
     if not found:
         raise UserError(
-            "split: the file has no official split with a train and a test part "
+            "split: the file has no official split with train and test "
             f"(its keys: {', '.join(subsets) or 'none'}); set split.protocol to group"
         )
     wanted = next(iter(found)) if name == "auto" else str(name)
@@ -319,10 +319,10 @@ def official_split(
 
     index_of = {clip: index for index, clip in enumerate(ids)}
     result = np.full(len(ids), "", dtype="<U5")
-    parts = {"train": keys["train"], "test": test_key}
+    used = {"train": keys["train"], "test": test_key}
     if own_val:
-        parts["val"] = keys["val"]
-    for part, key in parts.items():
+        used["val"] = keys["val"]
+    for subset, key in used.items():
         members = [index_of[clip] for clip in subsets[key] if clip in index_of]
         if not members:
             raise UserError(
@@ -330,12 +330,12 @@ def official_split(
                 "and prepare.classes"
             )
         for index in members:
-            if result[index] not in ("", part):
+            if result[index] not in ("", subset):
                 raise UserError(
-                    f"split: clip {ids[index]} is in '{parts[str(result[index])]}' and in '{key}'; "
+                    f"split: clip {ids[index]} is in '{used[str(result[index])]}' and in '{key}'; "
                     "correct the file's split or set split.protocol to group"
                 )
-            result[index] = part
+            result[index] = subset
 
     note = f"{keys['train']} trains, {test_key} tests"
     if own_val:
@@ -353,21 +353,21 @@ def audit(
     groups: Sequence[str] | np.ndarray,
     subsets: Sequence[str] | np.ndarray,
 ) -> dict[str, dict[str, float] | float]:
-    """Count the held-out clips that have a sister clip, one of the same group, in training.
+    """Count the held-out clips with a sister clip in training: one of the same group.
 
     For test clips, val counts as training too: models are chosen by it, and `train.refit` learns
     from it.
 
     Args:
         labels: (N,) classes where a group name means something only within its class (UCF101's
-            bare gNN); None where a group is one thing through all classes.
+            bare gNN); None where it means the same in all classes.
         groups: (N,) group names.
         subsets: (N,) subset names.
 
     Returns:
         `{"train": {"clips"}, "val": {"clips", "leaking", "leaking_share"}, "test": {...},
-        "groups": number of groups, "groups_known": 0 or 1}`. Where every clip is a group of its
-        own nothing can leak by definition, and `groups_known` 0 says that the zeros mean nothing.
+        "groups": number of groups, "groups_known": 0 or 1}`. `groups_known` is 0 where
+        every clip is a group of its own: then zeros tell nothing about leaks.
     """
     subsets = np.asarray(subsets)
     keys = list(zip(groups, [0] * len(groups) if labels is None else labels, strict=True))
@@ -375,11 +375,11 @@ def audit(
     report: dict[str, dict[str, float] | float] = {
         "train": {"clips": int(np.sum(subsets == "train"))}
     }
-    for part, training in (("val", ("train",)), ("test", ("train", "val"))):
+    for held, training in (("val", ("train",)), ("test", ("train", "val"))):
         trained = {key for key, subset in zip(keys, subsets, strict=True) if subset in training}
-        held_out = [key for key, subset in zip(keys, subsets, strict=True) if subset == part]
+        held_out = [key for key, subset in zip(keys, subsets, strict=True) if subset == held]
         leaking = sum(key in trained for key in held_out)
-        report[part] = {
+        report[held] = {
             "clips": len(held_out),
             "leaking": leaking,
             "leaking_share": leaking / len(held_out) if held_out else 0.0,
@@ -389,14 +389,14 @@ def audit(
     return report
 
 
-def _deal(
+def _assign(
     labels: np.ndarray, groups: np.ndarray, shares: Sequence[float], complete: int, seed: int
 ) -> np.ndarray | None:
-    """Deal groups out to subsets with the given shares; see `group_split`.
+    """Assign groups to subsets with the given shares; see `group_split`.
 
     The first `complete` subsets must hold every class, the others as many as possible.
 
-    Returns the subset (N,) of each clip, counted from 0, or None where there is no such deal.
+    Returns the subset (N,) of each clip, counted from 0, or None where that is impossible.
     """
     table, group_index = _count(labels, groups)
     row, column = table.nonzero()
@@ -410,8 +410,8 @@ def _deal(
     for number in range(count):
         rows = np.flatnonzero(component[:count_groups] == number)
         columns = np.flatnonzero(component[count_groups:] == number)
-        part = table[rows][:, columns].toarray()
-        best = _best_deal(part, np.array(shares), complete, generator)
+        own = table[rows][:, columns].toarray()
+        best = _best_assignment(own, np.array(shares), complete, generator)
         if best is None:
             return None
         choice[rows] = best
@@ -428,10 +428,10 @@ def _count(labels: np.ndarray, groups: np.ndarray) -> tuple[Any, np.ndarray]:
     return table.tocsr(), group_index
 
 
-def _best_deal(
+def _best_assignment(
     table: np.ndarray, shares: np.ndarray, complete: int, generator: np.random.Generator
 ) -> np.ndarray | None:
-    """Deal (G, K) clips by group and class out to S shares.
+    """Assign groups, given as (G, K) clips by group and class, to S subsets of given shares.
 
     Returns the subset (G,) of each group, or None where a class can't be in all complete subsets.
     """
@@ -444,23 +444,23 @@ def _best_deal(
         choices = np.indices((len(shares),) * len(table), dtype=np.int8).reshape(len(table), -1).T
         choices = choices[:, generator.permutation(len(table))]
     else:
-        choices = _random_deals(table, wanted, generator)
+        choices = _random_assignments(table, wanted, generator)
     counts = np.stack([(choices == subset) @ table for subset in range(len(shares))], axis=1)
     deviation = ((counts - wanted) ** 2 / wanted).sum(axis=(1, 2))
     if few:
-        deviation = deviation.round(9)  # equally near deals differ by rounding errors only
-    missing = (counts == 0).sum(axis=2)  # classes by deal and subset
+        deviation = deviation.round(9)  # equally near ones differ by rounding errors only
+    missing = (counts == 0).sum(axis=2)  # classes by assignment and subset
     missing_where_needed = missing[:, :complete].sum(axis=1)
     best = np.lexsort((deviation, missing.sum(axis=1), missing_where_needed))[0]
     if missing_where_needed[best] and not few:
-        return _mend(choices[best], table, len(shares), complete)
+        return _repair(choices[best], table, len(shares), complete)
     return None if missing_where_needed[best] else choices[best]
 
 
-def _random_deals(
+def _random_assignments(
     table: np.ndarray, wanted: np.ndarray, generator: np.random.Generator
 ) -> np.ndarray:
-    """Deal (G, K) clips by group and class out in `TRIES` random orders.
+    """Assign groups, given as (G, K) clips by group and class, in `TRIES` random orders.
 
     All tries run side by side: each step adds one group per try to the subset where the sum over
     classes of (clips - wanted)^2 / wanted grows least.
@@ -480,8 +480,10 @@ def _random_deals(
     return choices
 
 
-def _mend(choice: np.ndarray, table: np.ndarray, subsets: int, complete: int) -> np.ndarray | None:
-    """Move about as few clips as it takes for the complete subsets of a deal to hold every class.
+def _repair(
+    choice: np.ndarray, table: np.ndarray, subsets: int, complete: int
+) -> np.ndarray | None:
+    """Move nearly as few clips as it takes for the complete subsets to hold every class.
 
     An integer program with one variable per group and subset, 1 where the group is in it.
 
@@ -492,7 +494,7 @@ def _mend(choice: np.ndarray, table: np.ndarray, subsets: int, complete: int) ->
         complete: how many of them, from the first on, must hold every class.
 
     Returns:
-        (G,) subset of each group, or None where no such deal was found.
+        (G,) subset of each group, or None where none was found.
     """
     moved = choice[:, None] != np.arange(subsets)
     in_one = kron(eye_array(len(table)), np.ones((1, subsets)))
@@ -512,17 +514,17 @@ def _refusal(
     groups: np.ndarray,
     needed: int,
     where: str,
-    cures: list[str],
+    remedies: list[str],
     classes: Sequence[str],
 ) -> UserError:
-    """The error that says which classes stand in the way of a deal, and what would help.
+    """The error that names the classes that make a split impossible, and what would help.
 
     Args:
         labels: (N,) classes.
         groups: (N,) group names.
         needed: number of subsets that have to hold every class.
         where: what these are called.
-        cures: what else would help.
+        remedies: what else would help.
         classes: names by label.
     """
     known = np.unique(labels)
@@ -535,15 +537,15 @@ def _refusal(
             f"{_name(known[scarcest], classes)} has {have} group{'' if have == 1 else 's'}, "
             f"but {where} need {needed} with it"
         )
-        cures = [f"add {needed - have} more", "leave the class out", *cures]
+        remedies = [f"add {needed - have} more", "leave the class out", *remedies]
     else:
         columns = _in_the_way(table.toarray(), needed)
         names = _listed([_name(known[column], classes) for column in columns])
-        reason = f"no deal of whole groups puts {names} into each of {where}"
-        cures = ["add groups with all of them", "leave one of them out", *cures]
+        reason = f"no assignment of whole groups puts {names} into each of {where}"
+        remedies = ["add groups with all of them", "leave one of them out", *remedies]
     if table.shape[0] <= _MOST_LEFT_OUT and _each_can_be_left_out(table.toarray() > 0):
-        cures = [*cures, "set split.protocol to leave_one_group_out"]
-    return UserError(f"split: {reason}; {', '.join(cures[:-1])}, or {cures[-1]}")
+        remedies = [*remedies, "set split.protocol to leave_one_group_out"]
+    return UserError(f"split: {reason}; {', '.join(remedies[:-1])}, or {remedies[-1]}")
 
 
 def _in_the_way(table: np.ndarray, subsets: int) -> list[int]:
@@ -553,7 +555,7 @@ def _in_the_way(table: np.ndarray, subsets: int) -> list[int]:
     """
 
     def impossible(columns: list[int]) -> bool:
-        return _mend(np.zeros(len(table)), table[:, columns], subsets, subsets) is None
+        return _repair(np.zeros(len(table)), table[:, columns], subsets, subsets) is None
 
     columns: list[int] = []
     for column in np.argsort((table > 0).sum(axis=0)):  # the scarcest first
@@ -568,7 +570,7 @@ def _in_the_way(table: np.ndarray, subsets: int) -> list[int]:
 
 
 def _each_can_be_left_out(has: np.ndarray) -> bool:
-    """Whether, whichever group is left out, train can hold every class and val a group.
+    """Whether train can hold every class and val a group, whichever group is left out.
 
     `has` (G, K) says which group has which class.
     """

@@ -11,7 +11,7 @@ from torch import Tensor
 from har.clips import USUAL_FPS
 from har.params import Windows
 
-# Of the length of a test clip's first window; cross-validated on KTH and Penn (docs/model.md).
+# Length of the other test windows over the first one's, cross-validated (docs/model.md).
 OTHER_WINDOWS_SHARE = 0.8
 
 
@@ -64,7 +64,7 @@ def test_windows(
     settings: Windows,
     fps: Tensor | None = None,
 ) -> Tensor:
-    """Cut the fixed windows a clip is judged by.
+    """Cut the fixed windows that a clip is tested on.
 
     The first one lies in the middle and is as long as can be; the others are shorter and spread
     from the clip's start to its end. Where `settings.frames` is 0 it is the whole clip.

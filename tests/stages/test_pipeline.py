@@ -180,7 +180,7 @@ def test_no_group_is_on_both_sides_of_a_group_split(project):
 def test_one_group_is_left_out(project):
     project.stage("prepare")
     project.set({"split": {"protocol": "leave_one_group_out", "fold": 9}})
-    assert "group BlowDryHair_g01 is the test part\n" in project.stage("split")
+    assert "group BlowDryHair_g01 is the test subset\n" in project.stage("split")
     report = read(project.folder / "metrics/split.json")
     assert (report["test"]["clips"], report["test"]["leaking"], report["groups"]) == (2, 0, 24)
 
