@@ -1,27 +1,27 @@
-"""The temperature that makes a model as sure of itself as it is right.
+"""Temperature scaling: confidences that match accuracy.
 
-Apart from har.evaluation.metrics, because the train stages and `predict` need no more than this.
+Apart from har.evaluation.metrics, as the train stages and `predict` need this only.
 """
 
 import numpy as np
 
 LOWEST_LOG_ODDS = -100.0  # keeps the loss finite where a probability is 0
-TEMPERATURES = (0.1, 10.0)  # a few val clips, all right, would ask for a temperature of 0
+TEMPERATURES = (0.1, 10.0)  # a few val clips, all of them right, would give 0
 
 
 def fit_temperature(labels: np.ndarray, log_probabilities: np.ndarray) -> float:
-    """The temperature that makes probabilities fit best: lowest log loss, on val clips.
+    """Fit the temperature with the lowest log loss on val clips.
 
     Args:
         labels: (N,) true classes.
-        log_probabilities: (N, K); -inf is taken.
+        log_probabilities: (N, K); -inf is allowed.
 
     Returns:
-        A temperature within `TEMPERATURES`; above 1 where the model is too sure of itself.
+        A temperature within `TEMPERATURES`; above 1 where the model is overconfident.
 
     Source: Guo et al., On Calibration of Modern Neural Networks, ICML 2017.
     """
-    # All stages read this module, the train stages alone need scipy, when they end.
+    # Imported here: of all stages that import this module, only the train stages need scipy.
     from scipy.optimize import minimize_scalar
     from scipy.special import log_softmax
 

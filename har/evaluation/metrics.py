@@ -1,14 +1,14 @@
-"""How good a classifier is, and how sure we can be: figures, intervals, comparison.
+"""Metrics of a classifier with their intervals, and the comparison of two.
 
-Clips of one group (cut from the same video, played by the same person) are not independent, so
-intervals come from a bootstrap that draws groups, not clips. Wilson's interval, which believes in
-independent clips, stands beside it: it is the one to read where all clips are right, or all
-wrong, and a bootstrap has nothing to vary.
+Clips of one group (cut from the same video, or of the same person) are not independent, so
+intervals come from a bootstrap that draws groups, not clips. Wilson's interval assumes independent
+clips; it is the one to read where all clips are right or all are wrong, so that a bootstrap has
+nothing to vary.
 
 Throughout: labels (N,) int, probabilities (N, K) with rows that sum to 1, groups (N,) str.
 
-The counting is done here, and compared with scikit-learn's and scipy's in the tests: to import
-those takes as long as to import torch.
+The tests compare these with scikit-learn and scipy, which are not used here because their import
+takes as long as torch's.
 """
 
 import math
@@ -37,7 +37,7 @@ def evaluate(
         labels: (N,) true classes.
         probabilities: (N, K).
         groups: (N,) group names.
-        top_k: numbers of guesses to allow; those that K classes make trivial are left out.
+        top_k: numbers of guesses to allow; K or more are left out.
         resamples: bootstrap resamples.
         seed: of the bootstrap.
 
@@ -126,7 +126,7 @@ def compare(
 
     Args:
         labels: (N,) true classes.
-        baseline: (N, K) probabilities of the one.
+        baseline: (N, K) probabilities of one.
         improved: (N, K) probabilities of the other.
         groups: (N,) group names.
         resamples: bootstrap resamples; both models are judged on the same drawn groups.
@@ -135,8 +135,8 @@ def compare(
     Returns:
         `accuracy` and `macro_f1`, improved minus baseline, with 95 % intervals over groups
         `accuracy_low`, `accuracy_high`, `macro_f1_low`, `macro_f1_high`; `p_value` of McNemar's
-        exact test (two-sided, clips taken as independent); the clips it rests on,
-        `only_baseline` and `only_improved`, which one of the two alone gets right.
+        exact test (two-sided, clips taken as independent); `only_baseline` and
+        `only_improved`, the clips that it rests on: right by one model only.
     """
     labels = np.asarray(labels)
     first, second = np.argmax(baseline, axis=1), np.argmax(improved, axis=1)
@@ -221,13 +221,13 @@ def calibration_error(labels: np.ndarray, probabilities: np.ndarray, bins: int =
 
 
 def _normalised(probabilities: np.ndarray) -> np.ndarray:
-    """In double precision, where float32 rows that sum to 0.9999999 are set right."""
+    """Rows in double precision that sum to 1, which float32 rows do only nearly."""
     probabilities = np.asarray(probabilities, dtype=np.float64)
     return probabilities / probabilities.sum(axis=1, keepdims=True)
 
 
 def _log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    """Mean negative logarithm of the true class's probability, which counts as 2e-16 at least."""
+    """Mean negative log-probability of the true class, with probabilities of 2e-16 at least."""
     chosen = probabilities[np.arange(len(labels)), labels]
     return float(-np.log(np.maximum(chosen, np.finfo(np.float64).eps)).mean())
 
@@ -236,12 +236,15 @@ def _by_class(table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np
     """Precision, recall, F1 and support (K,) of a confusion table (K, K); 0 where undefined."""
     hits, support, guessed = table.diagonal(), table.sum(axis=1), table.sum(axis=0)
 
-    def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-        return np.divide(part, whole, out=np.zeros(len(table)), where=whole > 0)
+    def ratio(hits: np.ndarray, whole: np.ndarray) -> np.ndarray:
+        return np.divide(hits, whole, out=np.zeros(len(table)), where=whole > 0)
 
     return (
-        share(hits, guessed), share(hits, support), share(2 * hits, support + guessed), support,
-    )  # fmt: skip
+        ratio(hits, guessed),
+        ratio(hits, support),
+        ratio(2 * hits, support + guessed),
+        support,
+    )
 
 
 def _wilson(correct: int, clips: int) -> tuple[float, float]:
@@ -257,7 +260,7 @@ def _wilson(correct: int, clips: int) -> tuple[float, float]:
 
 
 def _mcnemar(only_first: int, only_second: int) -> float:
-    """Two-sided p-value of a fair coin that fell so one-sidedly; 1 without a throw."""
+    """Two-sided p-value of the exact binomial test with a fair coin; 1 where the clips are none."""
     throws = only_first + only_second
     tail = sum(math.comb(throws, heads) for heads in range(min(only_first, only_second) + 1))
     return min(1.0, 2 * tail / 2**throws)
@@ -299,7 +302,7 @@ def _accuracy_and_macro_f1(
 def _percentiles(
     drawn: np.ndarray, bounds: tuple[float, float], groups: int
 ) -> list[tuple[float, float]]:
-    """(low, high) of each row of `drawn` (rows, resamples); one group says nothing of others."""
+    """(low, high) of each row of `drawn` (rows, resamples); `bounds` where there is one group."""
     if groups < 2:
         return [bounds] * len(drawn)
     tail = (1 - CONFIDENCE) / 2

@@ -37,18 +37,18 @@ def build(settings: Model, classes: int, layout: Layout) -> nn.Module:
 
 
 def fold_batch_norms(model: nn.Module) -> nn.Module:
-    """Put every batch normalisation that follows a convolution into the convolution's weights.
+    """Fold each batch normalisation after a convolution into the convolution's weights.
 
-    In place, of a network in evaluation mode: the same answers up to rounding, a twelfth faster for
-    a single clip. It can't be trained any further.
+    Changes a network in evaluation mode in place. Its answers stay the same up to rounding and take
+    a twelfth less time for a single clip; it can't be trained any further.
     """
-    for part in model.modules():
-        if not isinstance(part, nn.Sequential):
+    for module in model.modules():
+        if not isinstance(module, nn.Sequential):
             continue
-        for number, (first, second) in enumerate(pairwise(list(part))):
+        for number, (first, second) in enumerate(pairwise(list(module))):
             if isinstance(first, nn.Conv1d | nn.Conv2d) and isinstance(
                 second, nn.BatchNorm1d | nn.BatchNorm2d
             ):
-                part[number] = fuse_conv_bn_eval(first, second)
-                part[number + 1] = nn.Identity()
+                module[number] = fuse_conv_bn_eval(first, second)
+                module[number + 1] = nn.Identity()
     return model

@@ -18,8 +18,8 @@ from har.params import LEAST_FRAMES, Model, Preprocess, Section, describe
 from har.skeleton import Layout, layout_of_setting
 
 _FORMAT = "har-2"
-_OLD_FORMAT = "har-1"  # with arch, lstm and batch_norm for what arch alone says now
-# A file from elsewhere must not make room for more than any sensible network needs.
+_OLD_FORMAT = "har-1"  # with the keys arch, lstm and batch_norm, which are one key now
+# Bounds beyond any sensible network: a file from elsewhere must not ask for any amount of memory.
 _MOST_POSES = 100_000  # persons x frames that a network looks at for one clip
 
 _Kind = TypeVar("_Kind", bound=Section)
@@ -32,12 +32,12 @@ class Checkpoint:
     Attributes:
         weights: state dictionary of the network.
         model: the network's settings and the windows it sees.
-        preprocess: what a clip goes through before.
+        preprocess: preprocessing of clips.
         layout: the keypoint layout; files hold the definition of a user's own.
         classes: class names in label order.
-        temperature: divides log-probabilities; fitted on the val part.
+        temperature: divides log-probabilities; fitted on val clips.
         data_hash: sha256 of the features it was trained on.
-        val: figures of the kept weights on the val part.
+        val: figures on val clips.
     """
 
     weights: dict[str, torch.Tensor]
@@ -65,7 +65,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         UserError: the file is missing, damaged, or something else.
     """
     try:
-        with open(path, "rb"):  # safetensors says of any file it may not read that there is none
+        with open(path, "rb"):  # safetensors reports any unreadable file as missing
             pass
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get("har", "{}")
@@ -78,7 +78,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
 
 
 def settings_text(checkpoint: Checkpoint) -> str:
-    """Everything of a checkpoint but its weights, as the JSON that its files carry."""
+    """All of a checkpoint but its weights, as the JSON text in its file."""
     about = {
         "format": _FORMAT,
         "model": checkpoint.model.model_dump(),
@@ -95,7 +95,7 @@ def settings_text(checkpoint: Checkpoint) -> str:
 def checkpoint_of_settings(
     path: str | Path, text: str, weights: dict[str, torch.Tensor]
 ) -> Checkpoint:
-    """The checkpoint of a `settings_text` that was found in a file.
+    """Make a checkpoint of weights and the `settings_text` of a file.
 
     Raises:
         UserError: the settings are not this project's, or wrong.
@@ -127,7 +127,7 @@ def checkpoint_of_settings(
 
 
 def _renamed(model: dict[str, Any]) -> dict[str, Any]:
-    """Settings of a network under today's names, from those of a har-1 file."""
+    """Rename a network's settings of a har-1 file as they are named now."""
     new = {key: value for key, value in model.items() if key not in ("lstm", "batch_norm")}
     kind, batch_norm = model["lstm"], model["batch_norm"]
     if model["arch"] != "lstm":
@@ -135,7 +135,7 @@ def _renamed(model: dict[str, Any]) -> dict[str, Any]:
     if kind != "window":
         new |= {"arch": f"{kind}_lstm", "windows": {**model["windows"], "frames": 0}}
     if kind != "keras" and batch_norm != (model["dropout"] > 0):
-        # For predicting, dropout tells no more than whether there is batch normalisation.
+        # In prediction, dropout only decides whether there is batch normalisation.
         new["dropout"] = 0.5 if batch_norm else 0.0
     return new
 

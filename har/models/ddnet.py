@@ -18,7 +18,7 @@ def convolution(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
 
 
 def embedding(inputs: int, width: int, halve: bool) -> nn.Sequential:
-    """The three convolutions before the branches are joined."""
+    """The convolutions of one branch, before the branches are joined."""
     return nn.Sequential(
         convolution(inputs, 2 * width, 1),
         nn.Dropout1d(0.1),

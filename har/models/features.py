@@ -1,4 +1,4 @@
-"""What the networks see of a window: normalised joints, bones, motion and joint distances."""
+"""Inputs of the networks: normalised joints, bones, motion and joint distances of a window."""
 
 import torch
 from torch import Tensor, nn
@@ -11,11 +11,11 @@ VELOCITIES = ((1, 4.0), (4, 2.0))
 
 
 class PoseFeatures(nn.Module):
-    """Features of a raw window, split into what a posture is and how it moves.
+    """Features of a raw window: posture, and its motion.
 
     Joint-pair distances follow DD-Net (Yang et al. 2019, 'Make skeleton-based action recognition
-    model smaller, faster and better'). The score tells seen from unseen and nothing else: its
-    values mean different things in different data sets.
+    model smaller, faster and better'). Of the score only the sign
+    is used: its values mean different things in different data sets.
     """
 
     def __init__(self, layout: Layout) -> None:

@@ -1,4 +1,4 @@
-"""What a trained network says of preprocessed clips."""
+"""Log-probabilities of preprocessed clips by a trained network."""
 
 import numpy as np
 import torch
@@ -8,7 +8,7 @@ from har.dataset.sequences import Sequences
 from har.dataset.windows import test_windows
 from har.params import Windows
 
-_CLIPS_AT_ONCE = 64  # what is in work then fits the cache
+_CLIPS_AT_ONCE = 64  # so many fit the cache
 
 
 @torch.inference_mode()
@@ -26,7 +26,7 @@ def log_probabilities(network: nn.Module, clips: Sequences, settings: Windows) -
     Returns:
         (N, K) float32.
     """
-    if network.training:  # asked first: telling every layer takes a while for a single clip
+    if network.training:  # eval() visits every layer, which a single clip notices
         network.eval()
     # An ONNX network holds its weights elsewhere.
     device = next((weight.device for weight in network.parameters()), torch.device("cpu"))

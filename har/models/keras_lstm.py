@@ -1,4 +1,4 @@
-"""What Keras' LSTM does otherwise than torch's: initial weights, a single bias, masking."""
+"""Where Keras' LSTM differs from torch's: initial weights, a single bias, masking."""
 
 import torch
 from torch import Tensor, nn
@@ -32,10 +32,9 @@ def keras_start(module: nn.Module) -> None:
 def pack_steps(x: Tensor) -> tuple[Tensor, Tensor]:
     """Move the steps that are not all zero to the front, in order.
 
-    An LSTM that skips masked steps (Keras' Masking) carries its state over them wherever they
-    stand, so leaving them out changes nothing; and since it never sees what comes after, it may
-    run on over the rest and be read at the last valid step. On a CPU this is several times faster
-    than packed sequences.
+    An LSTM that skips masked steps (Keras' Masking) keeps its state over them, so leaving them out
+    changes nothing. Steps after the last valid one don't change its state there, from which the
+    answer is read. On a CPU this is several times faster than packed sequences.
 
     Args:
         x: (N, T, D).
@@ -50,5 +49,5 @@ def pack_steps(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def quick_dropout(x: Tensor, share: float) -> Tensor:
-    """Dropout by uniform numbers: on a CPU, Bernoulli's take four times as long to draw."""
+    """Dropout by uniform numbers: on a CPU, torch draws Bernoulli's four times as slowly."""
     return x * ((torch.rand_like(x) >= share) / (1 - share))

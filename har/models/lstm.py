@@ -8,12 +8,12 @@ from har.models.keras_lstm import keras_start, pack_steps, quick_dropout
 from har.models.persons import over_persons
 from har.skeleton import Layout
 
-# Of like length: little is computed beyond a clip's end, and what is in work fits the cache.
+# Clips of like length in one go: little is computed beyond their ends, and they fit the cache.
 _CLIPS_TOGETHER = 16
 
 
 class LstmClassifier(nn.Module):
-    """An LSTM and what follows it in all of these networks: dropout and a linear classifier."""
+    """An LSTM with dropout and a linear classifier, as in all of these networks."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class KerasLstm(LstmClassifier):
         """State (N, width) after the first `number` (N,) steps of (N, T, D)."""
         states = self._states(x)
         last = (number - 1).clamp(min=0)[:, None, None].expand(-1, 1, states.shape[2])
-        # Nothing but masked steps leaves the initial state, zero.
+        # With masked steps only, the state stays the initial one, zero.
         return states.gather(1, last)[:, 0] * (number > 0)[:, None]
 
     def _states(self, x: Tensor) -> Tensor:
@@ -108,7 +108,7 @@ class KerasLstm(LstmClassifier):
 
 
 class WindowLstm(LstmClassifier):
-    """A peer: an LSTM with the default network's windows and features.
+    """An LSTM on the default network's windows and features, to compare with.
 
     Where there is dropout, batch normalisation comes before it.
     """
@@ -133,5 +133,5 @@ class WindowLstm(LstmClassifier):
 
 
 def _steps(windows: Tensor) -> Tensor:
-    """The coordinates of person slot 0, a vector per frame: (N, T, V C) of (N, M, T, V, C+1)."""
+    """Coordinates of person slot 0, a vector per frame (N, T, V C), from (N, M, T, V, C+1)."""
     return windows[:, 0, ..., :-1].flatten(2)

@@ -1,4 +1,4 @@
-"""Several persons in a window: each is read alone, then they are joined.
+"""Several persons in a window: each is computed alone, then they are joined.
 
 Only present persons are computed, which is faster and, in training, keeps empty slots out of the
 batch statistics. An exported graph computes all slots, since its shapes are fixed. Nothing depends
@@ -16,7 +16,7 @@ from har.skeleton import Layout
 
 
 def over_persons(windows: Tensor, encode: Callable[[Tensor], Tensor]) -> Tensor:
-    """Encode each person and keep the maximum: the strongest evidence of any of them.
+    """Encode each person and take the maximum over persons.
 
     Args:
         windows: (N, M, T, V, C+1) raw windows.
@@ -31,18 +31,18 @@ def over_persons(windows: Tensor, encode: Callable[[Tensor], Tensor]) -> Tensor:
 
 
 def by_prominence(windows: Tensor, answer: Callable[[Tensor], Tensor], layout: Layout) -> Tensor:
-    """Let each person name an action; of several, the prominent ones count more.
+    """Classify each person; of several, the prominent ones count more.
 
-    P(class) = sum over persons of w P(class | person), w as the square of `prominence` and 1 in
-    all. In training, whoever explains the label learns it, and bystanders need not.
+    P(class) = sum over persons of w P(class | person), w proportional to the square of
+    `prominence`, with sum 1. In training, one person who explains the label is enough.
 
     Args:
         windows: (N, M, T, V, C+1) raw windows.
         answer: from (B, T, V, C+1) to log-probabilities (..., B, K).
-        layout: the meaning of the joints.
+        layout: the layout of the joints.
 
     Returns:
-        (..., N, K) log-probabilities; those of all classes are equal where no person is present.
+        (..., N, K) log-probabilities; all classes are equal where no person is present.
     """
     answers, present = _each(windows, answer)
     answers = answers.masked_fill(~present[..., None], -math.log(answers.shape[-1]))
@@ -59,7 +59,7 @@ def prominence(windows: Tensor, layout: Layout) -> Tensor:
 
     Args:
         windows: (N, M, T, V, C+1) raw windows.
-        layout: the meaning of the joints.
+        layout: the layout of the joints.
     """
     coordinates, seen = windows[..., :-1], windows[..., -1] > 0
     size = body_size(coordinates, seen, frame_centres(coordinates, seen, layout))
@@ -67,7 +67,7 @@ def prominence(windows: Tensor, layout: Layout) -> Tensor:
 
 
 def _each(windows: Tensor, compute: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-    """Compute (..., N, M, H) of each person, and who is present (N, M); of others it is 0."""
+    """Compute (..., N, M, H) of each person, 0 for absent ones, and who is present (N, M)."""
     people = windows.flatten(0, 1)
     present = (people[..., -1] > 0).flatten(1).any(1)
     if torch.compiler.is_exporting():

@@ -117,7 +117,7 @@ def _classes(path: str | Path, classes: Any, keep_ids: bool) -> list[str]:
 
 
 def _frames(path: str | Path, cfg: Any) -> int:
-    """The length T; everything else of `cfg` must be what our transforms do."""
+    """The length T; the rest of `cfg` must be what our preprocessing does."""
     if not isinstance(cfg, Mapping):
         raise UserError(f"{path}: `cfg` is {shown(cfg)}, not a table of settings")
     trunk = (_LAYOUT.shoulders[0], _LAYOUT.hips[0])
@@ -132,7 +132,7 @@ def _frames(path: str | Path, cfg: Any) -> int:
 
 
 def _weights(path: str | Path, state: Any, classes: int) -> dict[str, torch.Tensor]:
-    """The state dictionary under our names, checked to be the reference's and nothing else."""
+    """The state dictionary under our names; anything but the reference's weights is refused."""
     if not isinstance(state, Mapping):
         raise UserError(f"{path}: `model_state` is {shown(state)}, not a state dictionary")
     last = state.get("fc.weight")
@@ -157,7 +157,7 @@ def _weights(path: str | Path, state: Any, classes: int) -> dict[str, torch.Tens
             or not isinstance(tensor, torch.Tensor)
             or tensor.layout != torch.strided
             or tensor.is_complex()
-            or not tensor.is_contiguous()  # one that repeats its numbers could claim any size
+            or not tensor.is_contiguous()  # a strided view of few numbers could have any size
             or tuple(tensor.shape) != shapes[name]
         ):
             expected = shapes.get(name, "nothing of that name")

@@ -18,8 +18,8 @@ def adjacency(layout: Layout) -> Tensor:
     inward = torch.zeros(joints, joints)
     for joint, parent in layout.bones:
         inward[joint, parent] = 1
-    parts = torch.stack((torch.eye(joints), inward, inward.T))
-    return parts / parts.sum(1, keepdim=True).clamp(min=1)
+    partition = torch.stack((torch.eye(joints), inward, inward.T))
+    return partition / partition.sum(1, keepdim=True).clamp(min=1)
 
 
 class GraphConvolution(nn.Module):
@@ -110,8 +110,8 @@ class STGCN(nn.Module):
     """ST-GCN++; channels double and frames halve half-way and four fifths up the stack.
 
     Two differences from the paper's system: coordinates are centred and in body sizes, as for
-    every network here, and persons are joined by their maximum, so that an empty slot counts for
-    nothing.
+    every network here, and persons are joined by their maximum, so that empty slots do not
+    matter.
     """
 
     def __init__(

@@ -11,7 +11,7 @@ from har.skeleton import Layout
 def over_time(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
     """A convolution over the frames of (B, inputs, 1, T), as many frames out as in by `stride`.
 
-    Two-dimensional, since only those can have their channels last in memory, which is a fifth
+    Two-dimensional, since only such convolutions can have channels last in memory, which is a fifth
     faster here.
     """
     return nn.Conv2d(
@@ -48,7 +48,7 @@ class Stream(nn.Sequential):
     """A stack of residual blocks that halves the frames and widens by half a width each time."""
 
     def __init__(self, inputs: int, width: int, layers: int) -> None:
-        """Make a stream of `layers` blocks; `outputs` says how wide it ends."""
+        """Make a stream of `layers` blocks; `outputs` is the width of the last one."""
         widths = [width] + [width + width // 2 * layer for layer in range(layers)]
         super().__init__(
             nn.BatchNorm2d(inputs),
@@ -64,9 +64,9 @@ class Stream(nn.Sequential):
 class TwoStream(nn.Module):
     """Posture and motion streams, pooled over time by mean, maximum and deviation.
 
-    Three classifiers read both summaries, the posture's and the motion's. Each is trained by
-    itself, which keeps either stream from leaning on the other; their log-probabilities are
-    averaged. Each person is named alone.
+    Three classifiers read posture, motion, and both. Each has a loss of its own, which keeps either
+    stream from relying on the other; their log-probabilities are averaged. Each person is
+    classified alone.
     """
 
     def __init__(
@@ -98,11 +98,11 @@ class TwoStream(nn.Module):
     def answer(self, windows: Tensor) -> Tensor:
         """Log-probabilities (3, B, classes) by each classifier of persons' windows."""
         summary = self.encode(windows)
-        parts = (summary, *summary.split(self.sizes, -1))
+        inputs = (summary, *summary.split(self.sizes, -1))
         logits = torch.stack(
             [
-                classifier(self.dropout(part))
-                for classifier, part in zip(self.classifiers, parts, strict=True)
+                classifier(self.dropout(own))
+                for classifier, own in zip(self.classifiers, inputs, strict=True)
             ]
         )
         return logits.float().log_softmax(-1)
@@ -111,8 +111,8 @@ class TwoStream(nn.Module):
         """From raw windows (N, M, T, V, C+1) to log-probabilities.
 
         Returns:
-            (N, classes) their normalised mean over the classifiers in evaluation; (3, N, classes)
-            those of each classifier in training.
+            In evaluation (N, classes), their normalised mean over the classifiers; in training
+            (3, N, classes), those of each classifier.
         """
         each = by_prominence(windows, self.answer, self.features.layout)
         # The probabilities of a mean of log-probabilities don't add up to 1.

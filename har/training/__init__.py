@@ -1,1 +1,1 @@
-"""Networks learn: the trainer, devices, resuming."""
+"""Training: the trainer, optimisers, devices, resuming, pre-training."""

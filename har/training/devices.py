@@ -1,8 +1,8 @@
-"""One training on several devices, each with a process of its own that sees part of every batch.
+"""One training on several devices, each with a process that computes its share of every batch.
 
-The processes are started and watched by torchrun's engine (torch.distributed.elastic). All of them
-draw the same batches; each computes with its share of the clips, and gradients and statistics are
-those of the whole batch, so that the number of devices changes the speed and not the result.
+The processes are started and watched by torchrun's engine (torch.distributed.elastic). All draw
+the same batches; gradients and statistics are those of the whole batch, so the number of devices
+changes the speed and not the result.
 """
 
 import os
@@ -29,7 +29,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)  # that torchrun's engine turns into 
 
 @dataclass(frozen=True)
 class Devices:
-    """Where this process computes, and its place among those that share the work.
+    """The device of this process, and its place among the processes that share the work.
 
     Attributes:
         device: of this process.
@@ -47,11 +47,11 @@ class Devices:
         return self.rank == 0
 
     def share(self, index: Any) -> Any:
-        """This process's part of an array or tensor; the parts of all make up the whole."""
+        """This process's share of an array or tensor; all shares make up the whole."""
         return index[self.rank :: self.number]
 
     def gather(self, mine: Any) -> list[Any]:
-        """What each process has, in the order of their ranks, for all of them."""
+        """Returns every process's object to all of them, in order of rank."""
         if self.number == 1:
             return [mine]
         found: list[Any] = [None] * self.number
@@ -59,13 +59,13 @@ class Devices:
         return found
 
     def parallel(self, model: nn.Module) -> nn.Module:
-        """The same network, whose gradients and batch statistics are those of all processes."""
+        """The network with gradients and batch statistics taken over all processes."""
         if self.number == 1:
             return model
         for module in model.modules():
             if isinstance(module, _BatchNorm):
-                module.__class__ = SharedBatchNorm  # the same weights, another forward
-        # Of kernels of size 1, whose memory layout is a matter of opinion.
+                module.__class__ = SharedBatchNorm  # same weights, other forward
+        # Raised for kernels of size 1, whose strides are ambiguous.
         warnings.filterwarnings("ignore", "Grad strides do not match")
         return nn.parallel.DistributedDataParallel(
             model,
@@ -94,13 +94,13 @@ class _SumOverProcesses(torch.autograd.Function):
 
 
 class SharedBatchNorm(_BatchNorm):
-    """Batch normalisation by the statistics of a batch that lies in several processes.
+    """Batch normalisation by the statistics of a batch that several processes share.
 
     torch.nn.SyncBatchNorm does this on GPUs and refuses to on a CPU.
     """
 
     def _check_input_dim(self, input: Tensor) -> None:
-        """Any (N, C, ...) will do."""
+        """Accept any (N, C, ...)."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (N, C, ...) per channel."""
@@ -134,7 +134,7 @@ def run_on_devices(settings: Train, work: Callable[[Devices], None]) -> None:
         work: a function that can be pickled; it runs once per device.
 
     Raises:
-        UserError: there are no such devices, or a process died; then all of them were ended.
+        UserError: there are no such devices, or a process died, which ends all others.
     """
     accelerator = settings.accelerator
     if accelerator == "auto":
@@ -152,7 +152,7 @@ def run_on_devices(settings: Train, work: Callable[[Devices], None]) -> None:
 
 
 def _run_in_processes(settings: Train, accelerator: str, work: Callable[[Devices], None]) -> None:
-    # Here, because torchrun's engine takes a while to import.
+    # Imported here because torchrun's engine takes a while.
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
@@ -161,7 +161,7 @@ def _run_in_processes(settings: Train, accelerator: str, work: Callable[[Devices
         meeting = ""
         if settings.nodes == 1:
             # Processes of one machine meet in a file: torch's servers listen on all interfaces,
-            # and whoever reaches one could have it unpickle what he sends.
+            # and unpickle what anyone sends them.
             os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
             if sys.platform == "linux":
                 os.environ["GLOO_SOCKET_IFNAME"] = "lo"
@@ -188,11 +188,11 @@ def _run_in_processes(settings: Train, accelerator: str, work: Callable[[Devices
             elastic_launch(config, _process)(accelerator, meeting, work)
         except ChildFailedError as error:
             if any(found.exitcode == _USER_ERROR_STATUS for found in error.failures.values()):
-                raise SystemExit(_USER_ERROR_STATUS) from None  # the process has told why
+                raise SystemExit(_USER_ERROR_STATUS) from None  # the process has printed why
             rank, found = min(error.failures.items(), key=lambda item: item[1].timestamp)
             how = found.signal_name() if found.exitcode < 0 else f"status {found.exitcode}"
             raise UserError(
-                f"the training process {rank} ended with {how}: all others were ended too, and "
+                f"training process {rank} ended with {how}: all others were stopped, and "
                 "nothing was written; run it again"
             ) from None
         except SignalException as error:
@@ -205,7 +205,7 @@ def _run_in_processes(settings: Train, accelerator: str, work: Callable[[Devices
 
 
 def _other_nodes(nodes: int) -> dict[str, Any]:
-    """How torchrun's engine finds the other nodes."""
+    """Settings by which torchrun's engine finds the other nodes."""
     missing = [name for name in _NODE_VARIABLES if not os.environ.get(name)]
     if missing or not os.environ["NODE_RANK"].isdigit():
         raise UserError(
@@ -221,7 +221,7 @@ def _other_nodes(nodes: int) -> dict[str, Any]:
 
 
 def _process(accelerator: str, meeting: str, work: Callable[[Devices], None]) -> None:
-    """What each process runs; torchrun's engine tells it its place by the environment."""
+    """Run `work` in a process whose place torchrun's engine set in the environment."""
     rank, number = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     local_rank = int(os.environ["LOCAL_RANK"])
     device = torch.device("cuda", local_rank) if accelerator == "cuda" else torch.device("cpu")
@@ -229,8 +229,10 @@ def _process(accelerator: str, meeting: str, work: Callable[[Devices], None]) ->
         torch.cuda.set_device(device)
     torch.distributed.init_process_group(
         "nccl" if accelerator == "cuda" else "gloo",
-        init_method=meeting or "env://", rank=rank, world_size=number,
-    )  # fmt: skip
+        init_method=meeting or "env://",
+        rank=rank,
+        world_size=number,
+    )
     devices = Devices(device, rank, number)
     try:
         work(devices)

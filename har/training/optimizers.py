@@ -16,7 +16,7 @@ def make_optimizer(
     """Adam with L2 on every weight, AdamW that decays matrices only, or Adam as Keras has it.
 
     Args:
-        network: whose weights to change.
+        network: the network to train.
         settings: which optimiser, its rates.
         pretrained: names of weights that learn at `settings.encoder_lr` of the learning rate;
             AdamW only.
@@ -44,7 +44,7 @@ def adamw(
     Args:
         groups: weights and their learning rate.
         weight_decay: of the matrices.
-        epsilon: keeps a step finite where gradients are nothing.
+        epsilon: keeps a step finite where gradients are 0.
     """
     return torch.optim.AdamW(
         [
@@ -62,8 +62,8 @@ def adamw(
 class KerasAdam(torch.optim.Adam):
     """Adam that adds epsilon where Keras does: before the second moment's bias is corrected.
 
-    torch adds it afterwards, so Keras' 1e-7 acts like 3e-6 in torch's first step and like 1e-7 in
-    the end.
+    torch adds it afterwards: Keras' 1e-7 is like 3e-6 in torch's first step, and like 1e-7 in the
+    end.
     """
 
     def __init__(self, weights: Iterable[Tensor], lr: float = 1e-3, eps: float = 1e-7) -> None:

@@ -1,7 +1,7 @@
-"""Pre-training: a network learns to name simulated movements, and lends its encoder to others.
+"""Pre-training: a network learns to name simulated movements; others start from its encoder.
 
-Every window is made for the batch it is in and never seen again: bodies, styles, cameras and
-detectors are those of har/clips/simulate/everyday.py. Nobody's recording is involved.
+Every window is made for one batch and never seen again: bodies, styles, cameras and
+detectors are those of har/clips/simulate/everyday.py. No recordings of people are used.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ from har.training.optimizers import adamw
 from har.training.trainer import cross_entropy
 
 LAYOUT = LAYOUTS["coco17"]
-_DRAWN_AT_ONCE = 2048  # windows; the simulator's time goes by the call
+_DRAWN_AT_ONCE = 2048  # windows: the simulator takes about as long for one
 _REPORT_EVERY = 250  # batches
 
 

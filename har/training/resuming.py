@@ -1,4 +1,4 @@
-"""What a training that was killed leaves behind, so that the next run can resume it."""
+"""The state of an interrupted training, which the next run resumes."""
 
 import hashlib
 import io
@@ -17,7 +17,7 @@ _LIBRARY = Path(__file__).parents[1]
 def fingerprint(*settings: Any) -> str:
     """Sha256 of settings, of this library's code and of the versions it computes with.
 
-    A training may only be resumed by the very same computation.
+    Only the same computation may resume a training.
     """
     digest = hashlib.sha256(json.dumps([*settings, torch.__version__, np.__version__]).encode())
     for source in sorted(_LIBRARY.rglob("*.py")):
@@ -26,21 +26,21 @@ def fingerprint(*settings: Any) -> str:
 
 
 def save_state(path: Path, key: str, state: dict[str, Any]) -> None:
-    """Keep a training's state under a fingerprint.
+    """Write a training's state with a fingerprint.
 
     Raises:
         UserError: the file cannot be written.
     """
-    content = io.BytesIO()  # torch hides what a file says, such as that the disk is full
+    content = io.BytesIO()  # torch hides the reason of a failure, such as a full disk
     torch.save({"key": key, "state": state}, content)
     with write_atomically(path) as file:
         file.write(content.getbuffer())
 
 
 def load_state(path: Path, key: str) -> dict[str, Any] | None:
-    """Return the state kept under a fingerprint, or None where there is none or it is damaged."""
+    """Returns the state with this fingerprint, or None where there is none or it is damaged."""
     try:
         kept = torch.load(path, map_location="cpu", weights_only=True)
         return kept["state"] if kept["key"] == key else None
-    except Exception:  # whatever is wrong with it, training from the start is right
+    except Exception:  # whatever is wrong, training starts from the beginning
         return None

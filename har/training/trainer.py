@@ -1,4 +1,4 @@
-"""Training a network: batches, the figures of each epoch, which weights are kept."""
+"""Training a network: batches, figures of each epoch, the weights that are kept."""
 
 import copy
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ from har.params import Model, Train
 from har.training.devices import ALONE, Devices
 from har.training.optimizers import make_optimizer
 
-_MOST_ENTRIES = 30  # of the history, where a number of batches says how long
+_MOST_ENTRIES = 30  # of the history, where the length is given in batches
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,13 @@ class Trainer:
     """One training of one network.
 
     Attributes:
-        settings: batches, optimiser, schedule, which weights are kept.
+        settings: batches, optimiser, schedule, the weights to keep.
         devices: this process's place, where several share each batch.
         network: the network in training, on this process's device.
         optimizer: changes its weights.
         schedule: of the learning rate, or None.
         generator: draws batches, windows and augmentation. Dropout draws from torch's global
-            state, which is this training's own during a step and put back afterwards.
+            state, which a step replaces by this training's own and restores afterwards.
         epoch: number of the epoch.
         batches: number of batches so far.
         history: figures so far.
@@ -77,7 +77,7 @@ class Trainer:
             train: clips to learn from.
             val: clips to choose the epoch by; without any, the last weights are kept.
             model: which network, and the windows it sees.
-            settings: batches, optimiser, schedule, which weights are kept.
+            settings: batches, optimiser, schedule, the weights to keep.
             seed: of weights, batches, augmentation and dropout.
             devices: this process's place, where several share each batch.
             encoder: weights of a pre-trained encoder that the network starts with; they learn
@@ -87,9 +87,9 @@ class Trainer:
             UserError: there are too few clips to train on.
         """
         if not len(train):
-            raise UserError("the train part has no clips: see data/split.csv and the split section")
+            raise UserError("there are no train clips: see data/split.csv and the split section")
         if len(train) < devices.number:
-            raise UserError(f"the train part has {len(train)} clips, fewer than there are devices")
+            raise UserError(f"there are {len(train)} train clips, fewer than devices")
         self.settings, self.devices = settings, devices
         self.epoch, self.batches = 0, 0
         self.history: list[Epoch] = []
@@ -100,7 +100,7 @@ class Trainer:
             torch.from_numpy(array).to(device)
             for array in (train.x, train.offsets, train.lengths, train.labels, train.fps)
         )
-        with _global_state_put_back(device):
+        with _global_state_restored(device):
             torch.manual_seed(seed)
             self.network = build(model, len(train.settings["classes"]), self._layout).to(device)
             if encoder:
@@ -119,7 +119,7 @@ class Trainer:
             self.schedule = torch.optim.lr_scheduler.OneCycleLR(
                 self.optimizer, [group["lr"] for group in self.optimizer.param_groups], self.steps
             )
-        # A number of batches can mean hundreds of epochs of a few clips: not all are measured.
+        # With few clips, a number of batches can be hundreds of epochs: not all are measured.
         self._every = self.steps // _MOST_ENTRIES if settings.iterations else 1
         self._waiting: list[Tensor] = []  # batches of this epoch
         self._loss = 0.0  # since the last entry of the history, as are labels and guesses
@@ -131,7 +131,7 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether all batches were taken, or no epoch was better for too long."""
+        """Whether all batches are done, or the best epoch is too long ago."""
         patience = self.settings.patience
         return self.batches >= self.steps or 0 < patience <= self._since_best
 
@@ -142,7 +142,7 @@ class Trainer:
         return enough or self.batches == self.steps
 
     def epochs(self) -> Iterator[Epoch]:
-        """Train to the end; each entry of the history as it is made."""
+        """Train to the end; yields each entry of the history."""
         quiet = None if self.devices.first else True  # None: a bar on a terminal only
         with tqdm(
             total=self.steps, initial=self.batches, unit="batch", leave=False, disable=quiet
@@ -181,7 +181,7 @@ class Trainer:
         labels = self._labels[self.devices.share(index)]
         bfloat16 = self.settings.precision == "bfloat16"
         self._parallel.train()
-        with _global_state_put_back(device):
+        with _global_state_restored(device):
             _set_random_state(device, self._random)
             with torch.autocast(device.type, torch.bfloat16, bfloat16):
                 found = self._parallel(batch)
@@ -229,9 +229,9 @@ class Trainer:
         return self.network.cpu().eval()
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that changes in a training, as tensors, numbers and lists.
+        """All that changes in a training, as tensors, numbers and lists.
 
-        Complete right after `validate`. Where several processes train, all have to call it.
+        Call it right after `validate`; where several processes train, in all of them.
         """
         return {
             "epoch": self.epoch,
@@ -248,7 +248,7 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Resume a training with the same arguments, to the weights of an unbroken one."""
+        """Resume a training of the same arguments; its weights will be those of an unbroken one."""
         self.epoch, self.batches = state["epoch"], state["batches"]
         self.history = [Epoch(**row) for row in state["history"]]
         self._best, self._since_best = state["best"], state["since_best"]
@@ -283,7 +283,7 @@ class Trainer:
 
 
 def cross_entropy(log_probabilities: Tensor, labels: Tensor, smoothing: float) -> Tensor:
-    """Mean cross-entropy with label smoothing: a share of each label is given to all classes alike.
+    """Mean cross-entropy with label smoothing: a share of each label is spread over all classes.
 
     torch.nn.CrossEntropyLoss takes logits; networks return log-probabilities.
 
@@ -292,9 +292,9 @@ def cross_entropy(log_probabilities: Tensor, labels: Tensor, smoothing: float) -
         labels: (N,) classes.
         smoothing: the share, 0 for none.
     """
-    of_label = nn.functional.nll_loss(log_probabilities, labels)
-    of_all = -log_probabilities.sum(1).mean()
-    return (1 - smoothing) * of_label + smoothing / log_probabilities.shape[1] * of_all
+    label_loss = nn.functional.nll_loss(log_probabilities, labels)
+    all_loss = -log_probabilities.sum(1).mean()
+    return (1 - smoothing) * label_loss + smoothing / log_probabilities.shape[1] * all_loss
 
 
 def count_parameters(network: nn.Module) -> int:
@@ -308,17 +308,17 @@ def _figures(subset: str, labels: np.ndarray, guessed: np.ndarray) -> dict[str, 
 
 
 def _batches(number: int, size: int, least: int, generator: torch.Generator) -> list[Tensor]:
-    """Clip indices of one epoch in random order; a last batch of fewer than `least` is left out.
+    """Clip indices of an epoch in random order; a last batch of fewer than `least` is left out.
 
-    Batch normalisation has no statistics of a single clip, and every device needs one.
+    Batch normalisation needs two clips, and every device needs one.
     """
     order = torch.randperm(number, generator=generator, device=generator.device)
     return [index for index in order.split(size) if len(index) >= min(least, number)]
 
 
 @contextmanager
-def _global_state_put_back(device: torch.device) -> Iterator[None]:
-    """Draw from torch's global generators without a trace."""
+def _global_state_restored(device: torch.device) -> Iterator[None]:
+    """Restore the state of torch's global generators at the end."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         yield
 

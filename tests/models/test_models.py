@@ -13,10 +13,12 @@ from har.skeleton import LAYOUTS, Layout
 COCO = LAYOUTS["coco17"]
 FRAMES, CLASSES = 32, 5
 WINDOWS = Windows(frames=FRAMES, longest=200, shortest_share=0.6, test_longest=160, test_windows=3)
+WHOLE = WINDOWS.model_copy(update={"frames": 0})
 
 
 def settings(arch: str, width: int, layers: int, **other: object) -> Model:
-    about = {"arch": arch, "width": width, "layers": layers, "dropout": 0.1, "windows": WINDOWS}
+    windows = WHOLE if arch in ("keras_lstm", "pytorch_lstm") else WINDOWS
+    about = {"arch": arch, "width": width, "layers": layers, "dropout": 0.1, "windows": windows}
     return Model.model_validate(about | other)
 
 

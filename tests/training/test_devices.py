@@ -119,7 +119,7 @@ def test_processes_listen_here_only_and_a_dead_one_ends_the_training(project):
     _, errors = running.communicate(timeout=120)
     assert time.monotonic() - before < 60
     assert running.returncode == 2
-    assert re.search("the training process [01] ended with SIGKILL", errors)
+    assert re.search("training process [01] ended with SIGKILL", errors)
     assert not list((project.folder / "models").rglob("*.*"))
     _, alive = psutil.wait_procs(descendants, timeout=10)
     assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]

@@ -227,7 +227,7 @@ def test_a_last_batch_of_a_single_clip_is_left_out(size, batches):
 
 def test_nothing_to_train_on_is_told():
     sequences = made_sequences()
-    with pytest.raises(UserError, match="no clips"):
+    with pytest.raises(UserError, match="no train clips"):
         Trainer(sequences.subset(), sequences, MODEL, TRAIN, 0)
 
 
