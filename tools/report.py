@@ -4,6 +4,7 @@ No stage: `make report` calls it after a run, and a test fails where the files s
 """
 
 import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,24 @@ def blocks(params: Params, metrics: Path) -> dict[str, str]:
         UserError: a metrics file is missing or damaged.
     """
     evaluation = read_json(metrics / "evaluation.json")
-    return {
+    found = {
         "figures": figures_table(params, evaluation),
         "per-class": per_class_table(read_json(metrics / "per_class.json")),
         "leak": leak_line(params, read_json(metrics / "split.json")),
         "data": data_lines(params, read_json(metrics / "prepare.json")),
     }
+    return {name: "\n".join(map(_wrapped, block.split("\n"))) for name, block in found.items()}
+
+
+def _wrapped(line: str) -> str:
+    """A line of Markdown in lines of 100 characters; rows of tables stay whole."""
+    if line.startswith("|"):
+        return line
+    return textwrap.fill(line, 100, break_long_words=False, break_on_hyphens=False)
 
 
 def fill(text: str, content: dict[str, str]) -> str:
-    """Replace what stands between `<!-- NAME -->` and `<!-- /NAME -->`."""
+    """Replace the text between `<!-- NAME -->` and `<!-- /NAME -->`."""
     for name, block in content.items():
         first, last = f"<!-- {name} -->\n", f"<!-- /{name} -->"
         old = re.search(f"{first}(.*?){last}", text, re.DOTALL)
@@ -83,19 +92,19 @@ def per_class_table(per_class: dict[str, Any]) -> str:
 
 
 def leak_line(params: Params, audit: dict[str, Any]) -> str:
-    """What the leak audit found."""
+    """Result of the leak audit."""
     if not audit["groups_known"]:
         return "The source names no groups, so no leak can be seen."
-    part = audit[params.evaluate.subset]
+    held_out = audit[params.evaluate.subset]
     return (
-        f"{part['leaking']} of {part['clips']} {params.evaluate.subset} clips have a sister clip "
-        f"of the same group in training (protocol `{params.split.protocol}`, "
+        f"{held_out['leaking']} of {held_out['clips']} {params.evaluate.subset} clips have "
+        f"a sister clip of the same group in training (protocol `{params.split.protocol}`, "
         f"{audit['groups']} groups)."
     )
 
 
 def data_lines(params: Params, prepared: dict[str, Any]) -> str:
-    """What the model was trained and measured on."""
+    """Data of the model: clips, groups, classes, frames, persons."""
     classes = ", ".join(f"{name} {count}" for name, count in prepared["clips_of_class"].items())
     frames = prepared["frames"]
     return (
@@ -106,7 +115,7 @@ def data_lines(params: Params, prepared: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Rewrite the marked parts of the documents."""
+    """Rewrite the marked blocks of the documents."""
     content = blocks(load_params(), METRICS)
     for path in DOCUMENTS:
         if not path.is_file():
