@@ -148,12 +148,15 @@ VARIANTS: dict[str, tuple[type[TwoStream], tuple[str, ...]]] = {
     "scores shown of half of the clips": (HiddenScores, ()),
     "no augmentation at all": (
         TwoStream,
-        tuple(f"train.augmentation.{key}=0.0" for key in
-              ("flip", "scale", "rotation", "noise", "hide", "limb")),
+        tuple(
+            f"train.augmentation.{key}=0.0"
+            for key in ("flip", "scale", "rotation", "noise", "hide", "limb")
+        ),
     ),
     "no mirror images": (TwoStream, ("train.augmentation.flip=0.0",)),
     "neither stretch nor rotation": (
-        TwoStream, ("train.augmentation.scale=0.0", "train.augmentation.rotation=0.0"),
+        TwoStream,
+        ("train.augmentation.scale=0.0", "train.augmentation.rotation=0.0"),
     ),
     "no noise": (TwoStream, ("train.augmentation.noise=0.0",)),
     "no joints hidden": (TwoStream, ("train.augmentation.hide=0.0",)),
@@ -166,7 +169,7 @@ VARIANTS: dict[str, tuple[type[TwoStream], tuple[str, ...]]] = {
     "no label smoothing": (TwoStream, ("train.label_smoothing=0.0",)),
     "no weight decay": (TwoStream, ("train.weight_decay=0.0",)),
     "bfloat16": (TwoStream, ("train.precision=bfloat16",)),
-}  # fmt: skip
+}
 
 
 def features_of(source: str, params: Params) -> Sequences:
@@ -240,9 +243,10 @@ def main() -> None:
     parser.add_argument("--penn", help="the pickle of Penn Action's")
     parser.add_argument("--seeds", default="1,2,3")
     parser.add_argument(
-        "--variants", default=",".join(VARIANTS),
+        "--variants",
+        default=",".join(VARIANTS),
         help="comma-separated names; the default is always there to compare with",
-    )  # fmt: skip
+    )
     parser.add_argument("--rows", default="ablation.jsonl", help="file of the rows that are done")
     arguments = parser.parse_args()
     variants = arguments.variants.split(",")
@@ -256,8 +260,10 @@ def main() -> None:
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
     path = Path(arguments.rows)
     lines = path.read_text().splitlines() if path.exists() else []
-    done = {(row["variant"], row["data"], row["seed"]): row["accuracy"]
-            for row in map(json.loads, lines)}  # fmt: skip
+    done = {
+        (row["variant"], row["data"], row["seed"]): row["accuracy"]
+        for row in map(json.loads, lines)
+    }
     found: dict[tuple[str, bool], Sequences] = {}
     for variant in variants:
         network, overrides = VARIANTS[variant]
@@ -287,11 +293,18 @@ def table(done: dict[tuple[str, str, int], float], data: list[str], seeds: list[
         if not all((variant, name, seed) in done for name in data for seed in seeds):
             continue
         values = {name: [done[variant, name, seed] for seed in seeds] for name in data}
-        gaps = np.array([
-            [value - done["default", name, seed] for value, seed in zip(values[name], seeds,
-                                                                        strict=True)]
-            for name in data
-        ]) * 100  # fmt: skip
+        gaps = (
+            np.array(
+                [
+                    [
+                        value - done["default", name, seed]
+                        for value, seed in zip(values[name], seeds, strict=True)
+                    ]
+                    for name in data
+                ]
+            )
+            * 100
+        )
         cells = [
             spread(of) if variant == "default" else f"{np.mean(of):.3f} ({gap.mean():+.1f})"
             for of, gap in zip(values.values(), gaps, strict=True)

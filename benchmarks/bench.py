@@ -412,8 +412,9 @@ def prepare(setup: Setup) -> list[Row]:
     chosen = ["--list", str(setup.full_list.resolve())] if setup.full_list else []
     subprocess.run(
         [sys.executable, "-m", "benchmarks.full_size", str(source), *chosen],
-        check=True, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
     overrides = (override("prepare.source", str(source)), "prepare.classes=[]")
     folder = project(setup, "full", with_overrides(setup.params, overrides))
     load = f"import pickle; pickle.load(open({str(source)!r}, 'rb'))"
@@ -433,14 +434,22 @@ def prepare(setup: Setup) -> list[Row]:
     ours, theirs = costs["ours"], costs["theirs"]
     return [
         limit(
-            what, f"{ours.seconds:.1f} s", against, f"{theirs.seconds:.1f} s",
-            ours.seconds / theirs.seconds, 2,
+            what,
+            f"{ours.seconds:.1f} s",
+            against,
+            f"{theirs.seconds:.1f} s",
+            ours.seconds / theirs.seconds,
+            2,
         ),
         limit(
-            f"{what}, peak memory", f"{ours.peak / 1e9:.2f} GB", "the file's size",
-            f"{size / 1e9:.2f} GB", ours.peak / size, 1.3,
+            f"{what}, peak memory",
+            f"{ours.peak / 1e9:.2f} GB",
+            "the file's size",
+            f"{size / 1e9:.2f} GB",
+            ours.peak / size,
+            1.3,
         ),
-    ]  # fmt: skip
+    ]
 
 
 def pipeline(setup: Setup) -> list[Row]:
@@ -473,24 +482,34 @@ def pipeline(setup: Setup) -> list[Row]:
     slowest = max(STAGES, key=lambda name: start[name].seconds)
     rows = [
         limit(
-            "the default pipeline from nothing, what is no training", f"{whole.seconds:.0f} s",
-            "the sum of its training times", f"{trained:.0f} s",
-            100 * (whole.seconds / trained - 1), 30, "%",
+            "the default pipeline from nothing, what is no training",
+            f"{whole.seconds:.0f} s",
+            "the sum of its training times",
+            f"{trained:.0f} s",
+            100 * (whole.seconds / trained - 1),
+            30,
+            "%",
         ),
         limit(
-            "`dvc repro` with nothing to do", f"{idle['ours'].seconds:.2f} s",
-            "that of an empty project", f"{idle['theirs'].seconds:.2f} s",
-            idle["ours"].seconds / idle["theirs"].seconds, 1.5,
+            "`dvc repro` with nothing to do",
+            f"{idle['ours'].seconds:.2f} s",
+            "that of an empty project",
+            f"{idle['theirs'].seconds:.2f} s",
+            idle["ours"].seconds / idle["theirs"].seconds,
+            1.5,
         ),
-    ]  # fmt: skip
+    ]
     for name in dict.fromkeys(("train_improved", slowest)):
         rows.append(
             limit(
-                f"start-up of a stage, `{name}`", f"{start[name].seconds:.2f} s",
-                '`python -c "import torch"`', f"{start['torch'].seconds:.2f} s",
-                start[name].seconds / start["torch"].seconds, 1.5,
+                f"start-up of a stage, `{name}`",
+                f"{start[name].seconds:.2f} s",
+                '`python -c "import torch"`',
+                f"{start['torch'].seconds:.2f} s",
+                start[name].seconds / start["torch"].seconds,
+                1.5,
             )
-        )  # fmt: skip
+        )
     return rows
 
 
@@ -507,8 +526,10 @@ def extracting(setup: Setup) -> list[Row]:
     twice = [np.hstack([frame[:, :half], frame[:, half - 1 :: -1]]) for frame in frames]
     videos = {}
     for name, pictures, repeats in (
-        ("one person", frames, 1), ("two persons", twice, 1), ("long", frames, 10)
-    ):  # fmt: skip
+        ("one person", frames, 1),
+        ("two persons", twice, 1),
+        ("long", frames, 10),
+    ):
         videos[name] = setup.folder / f"{name}.mp4"
         with write_video(videos[name], 25) as add:
             for picture in pictures * repeats:
@@ -525,10 +546,15 @@ def extracting(setup: Setup) -> list[Row]:
             threads = f"{cores} thread{'s' * (cores > 1)}"
             rows.append(
                 limit(
-                    f"{what}, {name}, {threads}: more than the estimator", rates["ours"],
-                    "its networks alone on ready inputs", rates["alone"], overhead, 15, "%",
+                    f"{what}, {name}, {threads}: more than the estimator",
+                    rates["ours"],
+                    "its networks alone on ready inputs",
+                    rates["alone"],
+                    overhead,
+                    15,
+                    "%",
                 )
-            )  # fmt: skip
+            )
     command = ["python", "-m", "har", "extract"]
     outputs = ["-o", str(setup.folder / "clips.pkl")]
     short, long = (
@@ -536,11 +562,14 @@ def extracting(setup: Setup) -> list[Row]:
     )
     rows.append(
         limit(
-            f"{what}, peak memory, {10 * len(frames):,} frames", f"{long.peak / 1e6:.0f} MB",
-            f"that of {len(frames)} frames", f"{short.peak / 1e6:.0f} MB", long.peak / short.peak,
+            f"{what}, peak memory, {10 * len(frames):,} frames",
+            f"{long.peak / 1e6:.0f} MB",
+            f"that of {len(frames)} frames",
+            f"{short.peak / 1e6:.0f} MB",
+            long.peak / short.peak,
             1.1,
         )
-    )  # fmt: skip
+    )
     return rows
 
 
@@ -610,9 +639,13 @@ def main() -> None:
     torch.set_num_threads(params.threads)
     with tempfile.TemporaryDirectory() as folder:
         setup = Setup(
-            params, arguments.repeats, Path(folder), arguments.keras_python, arguments.list,
+            params,
+            arguments.repeats,
+            Path(folder),
+            arguments.keras_python,
+            arguments.list,
             arguments.video,
-        )  # fmt: skip
+        )
         rows = [row for name in names for row in measure(name, setup)]
     about = (
         f"{machine()}. Threads: {params.threads} unless said. Peak matrix rate of one thread: "

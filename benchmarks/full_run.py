@@ -78,9 +78,17 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             rows.append(measure(int(size), chosen, arguments.epochs, Path(folder)))
     columns = [
-        "clips", "train clips", "file, GB", "prepare, s", "split, s", "preprocess, s",
-        "epoch of train_improved, s", "evaluate, s", "peak memory, GB", "data/ on disk, GB",
-    ]  # fmt: skip
+        "clips",
+        "train clips",
+        "file, GB",
+        "prepare, s",
+        "split, s",
+        "preprocess, s",
+        "epoch of train_improved, s",
+        "evaluate, s",
+        "peak memory, GB",
+        "data/ on disk, GB",
+    ]
     print(markdown(columns, rows))
 
 

@@ -116,8 +116,14 @@ def main() -> None:
         f"Test part, seeds {arguments.seeds}; speed with one person, threads: {params.threads}.\n"
     )
     columns = [
-        "data, model", "accuracy", "macro-F1", "test clips", "parameters", "training, s", "clips/s",
-    ]  # fmt: skip
+        "data, model",
+        "accuracy",
+        "macro-F1",
+        "test clips",
+        "parameters",
+        "training, s",
+        "clips/s",
+    ]
     print(markdown(columns, rows))
 
 

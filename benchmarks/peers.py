@@ -98,9 +98,12 @@ class ImprovedLSTM(nn.Module):
 
 
 def train_from_pickles(
-    train: Sequence[tuple[Path, int]], val: Sequence[tuple[Path, int]], classes: int, epochs: int,
+    train: Sequence[tuple[Path, int]],
+    val: Sequence[tuple[Path, int]],
+    classes: int,
+    epochs: int,
     workers: int,
-) -> nn.Module:  # fmt: skip
+) -> nn.Module:
     """Train as the pytorch reference does: loaders, macro-F1 of both parts after every epoch."""
     loaders = (
         DataLoader(ClipFiles(train), 64, shuffle=True, num_workers=workers),

@@ -60,8 +60,12 @@ def cost(command: Sequence[str], folder: Path) -> Cost:
     inherited = {key: text for key, text in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
     said = subprocess.run(
         [sys.executable, "-c", _MEASURE, *command],
-        cwd=folder, env=inherited | about, stdout=subprocess.PIPE, text=True, check=True,
-    ).stdout  # fmt: skip
+        cwd=folder,
+        env=inherited | about,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
     status, errors, seconds, peak = json.loads(said)
     if status:
         raise RuntimeError(f"{' '.join(command)}: {errors}")

@@ -97,9 +97,13 @@ def read_history(path: Path) -> list[dict[str, str]]:
 
 
 def measure(
-    models: dict[str, Recognizer], held_out: Sequences, raw: dict[str, np.ndarray],
-    calibrated: dict[str, np.ndarray], settings: Evaluate, seed: int,
-) -> dict[str, Any]:  # fmt: skip
+    models: dict[str, Recognizer],
+    held_out: Sequences,
+    raw: dict[str, np.ndarray],
+    calibrated: dict[str, np.ndarray],
+    settings: Evaluate,
+    seed: int,
+) -> dict[str, Any]:
     """The figures of both models, before and after temperature scaling, and of their difference."""
     labels, groups = held_out.labels, held_out.groups
     options: dict[str, Any] = {"resamples": settings.resamples, "seed": seed}
@@ -144,10 +148,14 @@ def write_predictions(
 
 
 def write_plots(
-    held_out: Sequences, prepared: Prepared, raw: dict[str, np.ndarray],
-    calibrated: dict[str, np.ndarray], per_class: dict[str, Any],
-    histories: dict[str, list[dict[str, str]]], classes: list[str],
-) -> None:  # fmt: skip
+    held_out: Sequences,
+    prepared: Prepared,
+    raw: dict[str, np.ndarray],
+    calibrated: dict[str, np.ndarray],
+    per_class: dict[str, Any],
+    histories: dict[str, list[dict[str, str]]],
+    classes: list[str],
+) -> None:
     """Write the tables that DVC draws and the pictures."""
     # Matplotlib takes a while: errors come first.
     from har.figures import charts, skeletons, style

@@ -252,9 +252,11 @@ def timeline(
         if len(shown):
             image = axes.pcolormesh(edges, lines, values, cmap=SHARES, vmin=0, vmax=1)
         axes.set_yticks(
-            range(len(shown)), [shorten(classes[k], 24) for k in shown], fontsize=8,
+            range(len(shown)),
+            [shorten(classes[k], 24) for k in shown],
+            fontsize=8,
             parse_math=False,
-        )  # fmt: skip
+        )
         axes.set_ylim(max(len(shown), 1) - 0.5, -0.5)
         axes.set_xlim(edges[0], edges[-1])
         axes.tick_params(labelsize=8, length=2)

@@ -95,8 +95,10 @@ class Overlay:
             return
         for rank, label in enumerate(np.argsort(-row, kind="stable")[:_TOP]):
             y = self._height + rank * line
-            draw.rectangle((0, y + 1, round(row[label] * self._width), y + line - 2),
-                           fill=_pale(_colour(int(label))))  # fmt: skip
+            draw.rectangle(
+                (0, y + 1, round(row[label] * self._width), y + line - 2),
+                fill=_pale(_colour(int(label))),
+            )
             name = shorten(self._classes[label], 32)
             draw.text((line // 2, y), f"{name}  {100 * row[label]:.0f} %", "black", self._font)
 

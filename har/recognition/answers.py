@@ -197,10 +197,15 @@ def as_csv(answers: Sequence[Answer], classes: Sequence[str], count: int, times:
         found = [cell for name, p in top(answer, classes, count) for cell in (name, round(p, 6))]
         writer.writerow(
             [
-                answer.clip.id, answer.person or "", times.of(answer.start), times.of(answer.end),
-                answer.true_class or "", *found, *[""] * (len(ranks) - len(found)),
+                answer.clip.id,
+                answer.person or "",
+                times.of(answer.start),
+                times.of(answer.end),
+                answer.true_class or "",
+                *found,
+                *[""] * (len(ranks) - len(found)),
             ]
-        )  # fmt: skip
+        )
     return file.getvalue().rstrip("\n")
 
 
