@@ -59,7 +59,7 @@ def write_clips(folder):
 @pytest.fixture(scope="module")
 def changed(tmp_path_factory, tiny_pickle):
     project = copy_project(tmp_path_factory.mktemp("contributing"), tiny_pickle)
-    for name in ("tests", "tools"):
+    for name in ("tests", "tools", "pretraining"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, project.folder / name, ignore=ignored)
     shutil.copy(ROOT / "pyproject.toml", project.folder)
