@@ -1,1 +1,1 @@
-"""Pictures of skeletons and charts of figures."""
+"""Pictures of skeletons and charts of metrics."""

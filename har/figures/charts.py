@@ -125,7 +125,7 @@ def reliability(
     models: Mapping[str, Mapping[str, Sequence[Mapping[str, float]]]],
     title: str = "Confidence against accuracy",
 ) -> Figure:
-    """Reliability diagrams: how often predictions of a given confidence are right.
+    """Reliability diagrams: accuracy of predictions by confidence.
 
     Args:
         models: by model name and then by kind ("before", "after" temperature scaling), each the
@@ -181,15 +181,15 @@ def training_curves(
     quantities = (("loss", "loss"), ("accuracy", "accuracy"), ("macro_f1", "macro-F1"))
     for (model, history), row in zip(histories.items(), panels, strict=True):
         for axes, (key, label) in zip(row, quantities, strict=True):
-            for part, colour, line in (("train", ORANGE, "--"), ("val", BLUE, "-")):
+            for subset, colour, line in (("train", ORANGE, "--"), ("val", BLUE, "-")):
                 marker = "." if len(history["epoch"]) < 3 else ""
                 axes.plot(
                     history["epoch"],
-                    history[f"{part}_{key}"],
+                    history[f"{subset}_{key}"],
                     line,
                     marker=marker,
                     color=colour,
-                    label=part,
+                    label=subset,
                 )
             axes.set_title(f"{model}: {label}", fontsize=10)
             axes.set_xlabel("epoch")
@@ -211,14 +211,14 @@ def timeline(
     classes: Sequence[str],
     unit: str,
 ) -> Figure:
-    """What is done when: the probability of each class over time, the highest one framed.
+    """Probability of each class over time, the highest one framed.
 
     Classes that are never among the likely ones are left out. Where windows overlap, each fills
     the time that is nearest to its middle.
 
     Args:
         name: of the clip.
-        rows: by person (or whoever), windows in order: start, end, and (K,) probabilities or None
+        rows: by person or clip, windows in order: start, end, and (K,) probabilities or None
             where nobody was seen.
         classes: K names.
         unit: of the times.

@@ -1,4 +1,4 @@
-"""Frames of a video with skeletons, what the model says at the moment, and the timeline."""
+"""Frames of a video with skeletons, the current prediction, and a timeline."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +13,11 @@ from har.figures.style import LEFT, MODEL_COLOURS, RIGHT, VERMILLION, shorten
 from har.skeleton import Layout
 
 _COLOURS = (*MODEL_COLOURS, VERMILLION, "#56B4E9", "#F0E442")
-_TOP = 3  # classes told
+_TOP = 3  # classes shown
 
 
 class Overlay:
-    """Draws onto the frames of one clip; a panel below them tells classes and time.
+    """Draws onto the frames of one clip; a panel below shows classes and time.
 
     Args:
         size: (height, width) of the frames.
@@ -25,7 +25,7 @@ class Overlay:
         classes: K names.
         spans: start and end in frames of each window.
         probabilities: (W, K) of the windows, NaN where nobody was seen.
-        frames: how long the clip is.
+        frames: number of frames of the clip.
     """
 
     def __init__(

@@ -37,7 +37,7 @@ class Sample:
 def skeleton_strip(samples: Sequence[Sample], classes: Sequence[str], layout: Layout) -> Figure:
     """First, middle and last frame of each sample as stick figures, under its class name.
 
-    Frames in which nobody was seen are passed over. The three frames of a sample share one view.
+    Frames without a seen joint are skipped. The three frames of a sample share one view.
     """
     figure, axes, places = _grid(len(samples), 3.3, 1.55, "First, middle and last frame")
     _side_legend(axes)
@@ -137,7 +137,7 @@ def mistakes_gallery(
 def clip_picture(
     name: str, about: str, poses: np.ndarray, layout: Layout, top: Sequence[tuple[str, float]] = ()
 ) -> Figure:
-    """First, middle and last seen frame of one clip, all its persons, and what it is taken for.
+    """First, middle and last seen frame of one clip, all its persons, and its prediction.
 
     Args:
         name: of the clip.
@@ -164,7 +164,7 @@ def clip_picture(
 
 
 def moving_clip(name: str, about: str, poses: np.ndarray, layout: Layout, fps: float = 25) -> bytes:
-    """The clip as a GIF in its own speed; of a long clip, every n-th frame.
+    """The clip as a GIF at its own speed; of a long clip, every n-th frame.
 
     Args:
         name: of the clip, written over it.

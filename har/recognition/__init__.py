@@ -1,1 +1,1 @@
-"""From clips to answers: the recogniser, sliding windows, predictions, ONNX."""
+"""From clips to predictions: the recogniser, sliding windows, text and tables, ONNX."""

@@ -1,4 +1,4 @@
-"""What a model says about clips, as text, JSON and CSV."""
+"""Predictions of clips as text, JSON and CSV."""
 
 import csv
 import io
@@ -16,11 +16,11 @@ from har.recognition.timeline import persons_apart, windows
 
 @dataclass(frozen=True)
 class Answer:
-    """What is said about a clip, or about one person or one window of it.
+    """The prediction for a clip, or for one person or one window of it.
 
     Attributes:
         clip: the whole clip.
-        true_class: its name, None where the file does not tell.
+        true_class: its name, None where the file has no label.
         person: 1 for the most prominent one, None for all together.
         start: first frame, from 0.
         end: frame after the last one.
@@ -37,7 +37,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Times:
-    """The unit in which frames are told: frames, or seconds at some frames per second."""
+    """The unit of times in answers: frames, or seconds at some frames per second."""
 
     unit: str = "frames"
     per_second: float = 1.0
@@ -54,32 +54,32 @@ class Times:
 def ask(
     recognizer: Recognizer, clips: ClipSet, clip: Clip, per_person: bool, lengths: tuple[int, int]
 ) -> Iterator[Answer]:
-    """What the model says about a clip of a set.
+    """Predict a clip of a set.
 
     Args:
         recognizer: the model.
         clips: the set, for class names.
         clip: one of its clips.
-        per_person: ask about each person alone.
-        lengths: of windows and their stride in frames; (0, 0) asks about the whole clip.
+        per_person: predict each person alone.
+        lengths: of windows and their stride in frames; (0, 0) for the whole clip.
 
     Raises:
         UserError: the clip does not fit the model.
     """
     true = None if clip.label == UNLABELLED else clips.classes[clip.label]
-    parts: list[tuple[int | None, Clip]] = [(None, clip)]
+    people: list[tuple[int | None, Clip]] = [(None, clip)]
     if per_person:
         apart = persons_apart(clip, recognizer.checkpoint.preprocess)
-        parts = [(number, person) for number, person in enumerate(apart, start=1)]
+        people = [(number, person) for number, person in enumerate(apart, start=1)]
     whole = clip.keypoints.shape[1]
     window, stride = lengths if lengths[0] else (whole, whole)
-    for person, part in parts:
-        for found in windows(recognizer, part, window, stride):
+    for person, own in people:
+        for found in windows(recognizer, own, window, stride):
             yield Answer(clip, true, person, found.start, found.end, found.probabilities)
 
 
 def accuracy(answers: Sequence[Answer], classes: Sequence[str]) -> tuple[int, int] | None:
-    """How many of how many answers are right, of clips whose true class the model knows."""
+    """Number of right answers, and of answers whose true class the model knows."""
     asked = [answer for answer in answers if answer.true_class in classes]
     hits = [
         answer
@@ -106,7 +106,7 @@ def about_model(name: str, recognizer: Recognizer) -> str:
 
 
 def about_persons(clip: Clip, recognizer: Recognizer) -> str:
-    """Which of a clip's persons the model looks at."""
+    """The persons of a clip that the model looks at."""
     settings, there = recognizer.checkpoint.preprocess, len(clip.keypoints)
     alone = recognizer.checkpoint.model.arch in ("keras_lstm", "pytorch_lstm")
     used = min(there, 1 if alone else settings.persons)  # the references read slot 0 only
@@ -117,7 +117,7 @@ def about_persons(clip: Clip, recognizer: Recognizer) -> str:
 
 
 def as_text(answers: Sequence[Answer], classes: Sequence[str], count: int, times: Times) -> str:
-    """A line per answer: whom and when it is about, the best class, and the next ones."""
+    """A line per answer: person and time, the best class, and the next ones."""
     windowed = any(answer.end - answer.start < answer.clip.keypoints.shape[1] for answer in answers)
     several = len({answer.clip.id for answer in answers}) > 1
     rows = []

@@ -1,4 +1,4 @@
-"""Naming actions while they happen: the last seconds of a camera's frames, again and again."""
+"""Live recognition: predictions of the last seconds of a camera's frames."""
 
 import threading
 import time
@@ -19,7 +19,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Now:
-    """What is said at a moment.
+    """The prediction at a moment.
 
     Attributes:
         time: of the newest frame, in seconds since the first.
@@ -43,15 +43,15 @@ def watch(
     every: float,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Now]:
-    """Name the action in the last seconds, every so often.
+    """Predict the last seconds at regular intervals.
 
     Args:
         frames: time of arrival in seconds, and (H, W, 3) uint8 RGB.
         estimate: a pose estimator of har.video.estimators.
         follow: puts the detections of one person into one slot.
         recognizer: the model.
-        window: seconds that it looks back.
-        every: seconds from answer to answer.
+        window: seconds that are predicted.
+        every: seconds between predictions.
         clock: the time now, on the clock of `frames`.
     """
     arrivals: deque[float] = deque()
@@ -83,7 +83,7 @@ def watch(
 
 
 def newest(items: Iterable[Item]) -> Iterator[Item]:
-    """The newest item each time, without those that came and went while the consumer was busy.
+    """Yield the newest item each time; older ones that came meanwhile are dropped.
 
     A thread reads the items, so that a camera never waits and the delay does not grow.
     """
@@ -98,7 +98,7 @@ def newest(items: Iterable[Item]) -> Iterator[Item]:
                 with changed:
                     waiting.append(item)
                     changed.notify()
-        except BaseException as error:  # told to the consumer
+        except BaseException as error:  # passed on to the consumer
             problem = error
         with changed:
             ended.append(problem)

@@ -24,14 +24,14 @@ from har.models.checkpoint import Checkpoint, checkpoint_of_settings, settings_t
 from har.recognition.recognizer import Recognizer
 
 _KEY = "har"
-_MOST_BYTES = 2**31 - 1  # what an ONNX file can have
+_MOST_BYTES = 2**31 - 1  # the format's limit
 
 
 class OnnxNetwork(nn.Module):
-    """A network that onnxruntime computes."""
+    """A network computed by onnxruntime."""
 
     def __init__(self, content: bytes) -> None:
-        """Prepare the graph of an ONNX file's bytes."""
+        """Prepare the graph in an ONNX file's bytes."""
         super().__init__()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
@@ -47,10 +47,10 @@ class OnnxNetwork(nn.Module):
         try:
             (found,) = self.session.run(None, {self.input: windows.numpy()})
         except Exception as error:  # onnxruntime has its own exceptions
-            raise UserError(f"the ONNX graph fails: {_line(error)}; export it anew") from None
+            raise UserError(f"the ONNX graph fails: {_line(error)}; export it again") from None
         if found.shape != (len(windows), self.classes):
-            raise UserError(f"the ONNX graph answers in the shape {found.shape}: export it anew")
-        return torch.from_numpy(found).log_softmax(1)  # files of before hold logits
+            raise UserError(f"the ONNX graph answers in the shape {found.shape}: export it again")
+        return torch.from_numpy(found).log_softmax(1)  # files of an earlier version hold logits
 
 
 def export(recognizer: Recognizer) -> bytes:
@@ -74,7 +74,7 @@ def export(recognizer: Recognizer) -> bytes:
         )
     assert program is not None
     model = program.model_proto
-    # The exporter notes where in the source each step comes from, with the paths of this machine.
+    # The exporter records the source of each step, with paths of this machine.
     del model.metadata_props[:]
     for part in (*model.graph.node, *model.graph.value_info, *model.graph.initializer):
         del part.metadata_props[:]
@@ -107,7 +107,7 @@ def load(path: str | Path) -> Recognizer:
 
 
 def load_bytes(path: str | Path, content: bytes) -> Recognizer:
-    """A recogniser of an ONNX file's bytes; see load. The path is for messages."""
+    """Make a recogniser of an ONNX file's bytes; see `load`. The path is for messages."""
     try:
         model = onnx.load_model_from_string(content)
     except Exception as error:  # protobuf has its own exceptions
@@ -125,7 +125,7 @@ def load_bytes(path: str | Path, content: bytes) -> Recognizer:
     wanted = [[*_seen_shape(checkpoint)], [len(checkpoint.classes)]]
     found = [part.shape[1:] for part in (*inputs, *outputs)]
     if found != wanted or any(part.type != "tensor(float)" for part in (*inputs, *outputs)):
-        raise UserError(f"{path}: its graph does not fit its settings: export it anew")
+        raise UserError(f"{path}: its graph does not fit its settings: export it again")
     return Recognizer(checkpoint, network)
 
 
@@ -135,7 +135,7 @@ def largest_difference(first: Recognizer, second: Recognizer, clips: list[Clip])
 
 
 def _seen_shape(checkpoint: Checkpoint) -> tuple[int, int, int, int]:
-    """(M, T, V, C+1) of what the network sees of a clip at once."""
+    """Shape (M, T, V, C+1) of a window, or of a whole clip where there are none."""
     layout, preprocess = checkpoint.layout, checkpoint.preprocess
     frames = checkpoint.model.windows.frames or preprocess.frames
     return preprocess.persons, frames, len(layout.joints), layout.dimensions + 1
@@ -165,7 +165,7 @@ def _line(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """Without the exporter's warnings, which speak of its own insides."""
+    """Suppress the exporter's warnings, which concern its internals."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,4 +1,4 @@
-"""Weights and the transforms they were trained with: from clips to class probabilities."""
+"""A trained network with its preprocessing: from raw clips to class probabilities."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +35,7 @@ class Recognizer:
 
     @staticmethod
     def of(checkpoint: Checkpoint) -> "Recognizer":
-        """Put a checkpoint's weights into its network."""
+        """Build a checkpoint's network with its weights."""
         layout, classes = checkpoint.layout, len(checkpoint.classes)
         try:
             # Sizes are compared before memory is asked for: settings may claim any width.
@@ -84,7 +84,7 @@ class Recognizer:
 
         Raises:
             UserError: a clip's joints are not those of the checkpoint's layout, the image size is
-                needed and unknown, or coordinates are too large to compute with.
+                needed and unknown, or coordinates are too large.
         """
         checkpoint, layout = self.checkpoint, self.checkpoint.layout
         if not clips:

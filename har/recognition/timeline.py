@@ -1,4 +1,4 @@
-"""Long recordings: what happens when, by windows that slide over a clip."""
+"""Long recordings: predictions of windows that slide over a clip."""
 
 import re
 from collections.abc import Iterator
@@ -65,9 +65,9 @@ def windows(recognizer: Recognizer, clip: Clip, window: int, stride: int) -> Ite
     found = spans(clip.keypoints.shape[1], window, stride)
     for first in range(0, len(found), _AT_ONCE):
         some = found[first : first + _AT_ONCE]
-        parts = [cut(clip, start, end) for start, end in some]
-        seen = [bool(part.scores.any()) for part in parts]
-        rows = iter(recognizer.predict_clips([p for p, s in zip(parts, seen, strict=True) if s]))
+        clips = [cut(clip, start, end) for start, end in some]
+        seen = [bool(one.scores.any()) for one in clips]
+        rows = iter(recognizer.predict_clips([c for c, s in zip(clips, seen, strict=True) if s]))
         for (start, end), somebody in zip(some, seen, strict=True):
             yield Window(start, end, next(rows) if somebody else None)
 
@@ -78,9 +78,9 @@ def cut(clip: Clip, start: int, end: int) -> Clip:
 
 
 def persons_apart(clip: Clip, settings: Preprocess) -> list[Clip]:
-    """One clip per person, the most prominent first, without those of whom nothing was seen.
+    """One clip per person, the most prominent first, without those that were never seen.
 
-    Persons are followed through the clip as `settings` says, else told apart by the file's slots.
+    Persons are followed through the clip where `settings` says so; otherwise a slot is a person.
     """
     poses = np.concatenate([clip.keypoints, clip.scores[..., None]], axis=-1, dtype=np.float32)
     if settings.hide_below > 0:
