@@ -5,7 +5,7 @@ from pathlib import Path
 
 from har.errors import interrupted_imports_end_the_program
 
-if sys.argv[0] == "-m":  # `python -m stages.NAME` has come this far, and imports the rest next
+if sys.argv[0] == "-m":  # `python -m stages.NAME`, which imports the rest next
     interrupted_imports_end_the_program()
 
 PREPARED = Path("data/prepared")

@@ -32,7 +32,7 @@ def main() -> None:
     held_out = features.subset(params.evaluate.subset)
     if not len(held_out):
         raise UserError(
-            f"the {params.evaluate.subset} part has no clips: set evaluate.subset to val, or give "
+            f"there are no {params.evaluate.subset} clips: set evaluate.subset to val, or give "
             "split.test_fraction a share"
         )
     models = {name: load_fitting(MODELS / f"{name}.safetensors", features) for name in NAMES}
@@ -104,7 +104,7 @@ def measure(
     settings: Evaluate,
     seed: int,
 ) -> dict[str, Any]:
-    """The figures of both models, before and after temperature scaling, and of their difference."""
+    """Metrics of both models, before and after temperature scaling, and of their difference."""
     labels, groups = held_out.labels, held_out.groups
     options: dict[str, Any] = {"resamples": settings.resamples, "seed": seed}
     found: dict[str, Any] = {}
@@ -118,7 +118,7 @@ def measure(
             "raw_calibration_error": before["calibration_error"],
             "temperature": checkpoint.temperature,
             "val_accuracy": checkpoint.val["accuracy"],
-            # As it was trained: for predicting, batch normalisations are folded away.
+            # As trained: the recogniser has batch normalisations folded into convolutions.
             "parameters": count_parameters(
                 build(checkpoint.model, len(checkpoint.classes), checkpoint.layout)
             ),
@@ -132,7 +132,7 @@ def measure(
 def write_predictions(
     held_out: Sequences, probabilities: dict[str, np.ndarray], classes: list[str]
 ) -> None:
-    """One row per held-out clip: what it is, and what each model says and how surely."""
+    """Write one row per held-out clip: class, predictions and their probabilities."""
     rows = []
     for index, clip in enumerate(held_out.ids):
         row = {
@@ -203,7 +203,7 @@ def write_plots(
     pictures["reliability"] = charts.reliability(calibration)
 
     improved = calibrated["improved"]
-    # The first held-out clip of each class: one that nobody picked.
+    # The first held-out clip of each class, so that none is picked by hand.
     first = np.array([np.flatnonzero(labels == label)[0] for label in np.unique(labels)])
     worst = skeletons.worst_mistakes(labels, improved)
     pictures["examples"] = skeletons.predicted_examples(

@@ -18,7 +18,7 @@ from har.params import load_params, project_folder
 from har.skeleton import check_layout, find_layout
 from stages import METRICS, PLOTS, PREPARED
 
-_MOST_SHOWN = 24  # classes: a picture of a hundred takes half as long as all the rest
+_MOST_SHOWN = 24  # classes: a picture of a hundred takes half as long as the rest of the stage
 
 
 def main() -> None:
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def sample_of_class(clips: list[Clip], label: int) -> Sample:
-    """The clip of a class with the best median score: one worth looking at."""
+    """The clip of a class with the best median score."""
 
     def median(clip: Clip) -> float:
         middle = clip.scores[0].size // 2  # np.median takes five times as long
@@ -82,8 +82,8 @@ def sample_of_class(clips: list[Clip], label: int) -> Sample:
 
 
 if __name__ == "__main__":
-    # A large file is hundreds of thousands of objects that all stay: looking for cycles among them
-    # takes a tenth of the time.
+    # A large file becomes hundreds of thousands of objects, none of them garbage: looking for
+    # cycles among them would take a tenth of the time.
     gc.disable()
     with user_errors_end_the_program():
         main()

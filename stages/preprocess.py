@@ -1,4 +1,4 @@
-"""Preprocess: follow persons, clean joints, fix what the recipe fixes once and for all."""
+"""Preprocess: follow persons, clean joints, and scale and cut clips where settings say so."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Record in MLflow what the pipeline did. No stage, and it decides no output of one.
+"""Record the pipeline's run in MLflow. No stage, and it decides no output of one.
 
 The train stages describe their trainings by it, `evaluate` ends with it, and
 `python -m har sync-mlflow` runs it to send what MLflow missed.
@@ -21,7 +21,7 @@ from har.tracking.runs import DataDescription, Training, flatten, prefixed
 from stages import FEATURES, METRICS, MODELS, NAMES, PLOTS, PREPARED
 from stages.repository import git
 
-# Uncommitted changes of these make a run's commit tell less than all.
+# With uncommitted changes of these, a run's commit does not tell its code.
 _CODE = ("har", "stages", "params.yaml", "dvc.yaml")
 
 
@@ -49,7 +49,7 @@ def describe_training(
 
 
 def model_params(params: Params, name: str) -> dict[str, Any]:
-    """The settings that made a model, named alike for both so that they share MLflow's columns."""
+    """Settings of a model, named alike for both so that they share MLflow's columns."""
     content = params.model_dump()
     shared = {key: content[key] for key in ("seed", "threads", "prepare", "split", "preprocess")}
     own = content["baseline"] if name == "baseline" else content
@@ -77,7 +77,7 @@ def code_tags(name: str) -> dict[str, str]:
             tags["mlflow.source.git.commit"] = git("rev-parse", "HEAD")
             changes = git("status", "--porcelain", "--", *_CODE)
         except UserError as error:
-            print(f"warning: MLflow is not told the commit: {error}", file=sys.stderr)
+            print(f"warning: the commit is not sent to MLflow: {error}", file=sys.stderr)
         else:
             tags["mlflow.source.git.dirty"] = str(bool(changes))
     return tags
@@ -134,9 +134,9 @@ def _shortest_clip() -> Clip | None:
 
 
 def record(params: Params) -> bool:
-    """Send what the last `dvc repro` made; MLflow's own troubles end as one warning.
+    """Send the results of the last `dvc repro`; errors of MLflow end in one warning.
 
-    Runs that MLflow never got are rebuilt from the files; those it has are completed.
+    Runs that MLflow lacks are rebuilt from the files; others are completed.
 
     Returns:
         Whether everything arrived, or tracking is off.
@@ -150,7 +150,7 @@ def record(params: Params) -> bool:
 
 
 def main() -> None:
-    """Send what the last `dvc repro` made.
+    """Send the results of the last `dvc repro`.
 
     Raises:
         UserError: tracking is off, no model is there, or a file is damaged.

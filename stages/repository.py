@@ -13,12 +13,12 @@ _LOCAL_SETTINGS = Path(".dvc/config.local")
 
 
 def git(*arguments: str) -> str:
-    """What a git command prints.
+    """Returns what a git command prints.
 
     Raises:
-        UserError: it failed, with git's own reason, or there is no git.
+        UserError: it failed, with git's reason, or there is no git.
     """
-    # Reasons are looked at, so they must not be translated.
+    # Untranslated, since reasons are compared.
     environment = os.environ | {"LC_ALL": "C"}
     try:
         done = subprocess.run(
@@ -75,7 +75,7 @@ def check_history() -> None:
 
 
 def prepare_dvc() -> None:
-    """Tell DVC where there is no repository, as in an exported tree, and say so."""
+    """Configure DVC where there is no repository, as in an exported tree, and print a note."""
     settings = _LOCAL_SETTINGS.read_text() if _LOCAL_SETTINGS.is_file() else ""
     if re.search(r"no_scm\s*=\s*true", settings, re.IGNORECASE):
         if Path(".git").exists():

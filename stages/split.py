@@ -1,4 +1,4 @@
-"""Split: train, val and test clips by the chosen protocol, and the audit of what leaks."""
+"""Split: train, val and test clips by the chosen protocol, and the leak audit."""
 
 import numpy as np
 
@@ -57,15 +57,15 @@ def main() -> None:
 
     write_csv(
         SPLIT,
-        ({"id": row.id, "subset": part} for row, part in zip(rows, subsets, strict=True) if part),
+        ({"id": row.id, "subset": name} for row, name in zip(rows, subsets, strict=True) if name),
         ["id", "subset"],
     )
     write_json(METRICS / "split.json", audit)
 
     print(f"split {params.split.protocol}: {note}")
-    for part in ("train", "val", "test"):
-        here = subsets == part
-        print(f"{part}: {here.sum()} clips, {len(set(groups[here]))} groups", end="")
+    for name in ("train", "val", "test"):
+        here = subsets == name
+        print(f"{name}: {here.sum()} clips, {len(set(groups[here]))} groups", end="")
         print(f", {len(set(labels[here]))} of {len(set(labels))} classes")
     print(audit_line(audit))
 

@@ -1,4 +1,4 @@
-"""What a run ends with: a small table, and what to try next. No stage; `make repro` calls it."""
+"""The end of a run: a small table, and what to try next. No stage; `make repro` calls it."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def table(evaluation: dict[str, Any], subset: str) -> str:
 
     Args:
         evaluation: content of metrics/evaluation.json.
-        subset: the part of the data it is about.
+        subset: the subset that was evaluated.
     """
     lines = [f"{'':10}{'accuracy':>10}{'95 % interval':>17}{'macro-F1':>10}{'parameters':>12}"]
     for name in ("baseline", "improved"):
@@ -41,16 +41,16 @@ def table(evaluation: dict[str, Any], subset: str) -> str:
 
 
 def audit_line(audit: dict[str, Any]) -> str:
-    """What the leak audit found, as a sentence."""
+    """Result of the leak audit, as a sentence."""
     if not audit["groups_known"]:
         return "leak audit: no groups are known, so no leak can be seen"
     found = [
-        f"{audit[part]['leaking']} of {audit[part]['clips']} {part} clips"
-        for part in ("val", "test")
-        if audit[part]["clips"]
+        f"{audit[subset]['leaking']} of {audit[subset]['clips']} {subset} clips"
+        for subset in ("val", "test")
+        if audit[subset]["clips"]
     ]
     line = f"leak audit: {' and '.join(found)} have a sister clip in training"
-    leaks = any(audit[part]["leaking"] for part in ("val", "test"))
+    leaks = any(audit[subset]["leaking"] for subset in ("val", "test"))
     return line + (": THE FIGURES WILL BE TOO HIGH" if leaks else "")
 
 

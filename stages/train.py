@@ -46,7 +46,7 @@ def _train(name: str, params: Params, devices: Devices) -> None:
         f"of {len(classes)} classes, seed {params.seed}, {params.threads} threads"
     )
     encoder = _encoder(own.model, sequences, say)
-    # Everything that decides the weights: only the same computation is resumed.
+    # All that decides the weights: only the same computation is resumed.
     key = fingerprint(
         name,
         params.seed,
@@ -70,7 +70,7 @@ def _train(name: str, params: Params, devices: Devices) -> None:
     tracking = params.tracking.model_copy(update={"enabled": enabled})
     described = describe_training(name, params, hashed, sequences)
     path = MODELS / f"{name}.safetensors"
-    unfinished = [UNFINISHED / f"{name}_{part}.pt" for part in ("val", "refit")]
+    unfinished = [UNFINISHED / f"{name}_{stage}.pt" for stage in ("val", "refit")]
     with training_run(described, tracking, project_folder()) as run:
         trainer = Trainer(training, val, own.model, own.train, params.seed, devices, encoder)
         _fit(trainer, unfinished[0], key, report, say)
@@ -78,7 +78,7 @@ def _train(name: str, params: Params, devices: Devices) -> None:
         answers = log_probabilities(network, val, own.model.windows)
         if own.train.refit:
             both, none = sequences.subset("train", "val"), sequences.subset()
-            say(f"val is measured: training again on all {len(both)} train and val clips")
+            say(f"val is measured; training again on all {len(both)} train and val clips")
             trainer = Trainer(both, none, own.model, own.train, params.seed, devices, encoder)
             _fit(trainer, unfinished[1], key, _say_nothing, say)
             network = trainer.trained()
@@ -129,7 +129,7 @@ def _fit(
     report: Callable[[Epoch], None],
     say: Callable[[str], None],
 ) -> None:
-    """Train to the end, from where a killed training of the same key was."""
+    """Train to the end, resuming a killed training of the same key."""
     devices, resume = trainer.devices, trainer.settings.resume
     state = load_state(unfinished, key) if resume and devices.first else None
     if state := devices.gather(state)[0]:  # the other processes may be on another machine

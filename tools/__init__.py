@@ -1,1 +1,1 @@
-"""Tools of the project's own upkeep: run as `python -m tools.NAME`."""
+"""Tools that maintain files of the repository: run as `python -m tools.NAME`."""

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 from har.files import write_atomically
 
-# MLflow only shows what a run did. It decides no output, so what tells it makes no stage stale.
+# MLflow only shows what a run did. It decides no output, so code that records makes no stage stale.
 _DECIDES_NO_OUTPUT = ("har/tracking/", "stages/record.py")
 
 _TRAIN_STAGES = ("train_baseline", "train_improved")
@@ -28,7 +28,7 @@ def imported_files(script: Path, root: Path) -> set[Path]:
         root: the project's folder.
 
     Returns:
-        Paths relative to `root`, without empty package files and what only tells MLflow.
+        Paths relative to `root`, without empty package files and code that only records in MLflow.
     """
     found: set[Path] = set()
     waiting = [script]
@@ -69,7 +69,7 @@ def _module_file(name: str, root: Path) -> Path | None:
 
 
 def dependencies(stage: str, listed: list[str], root: Path, folder: str = "stages") -> list[str]:
-    """A stage's dependencies: its code in order of the alphabet, then the data it already lists.
+    """A stage's dependencies: its code in alphabetical order, then the data it already lists.
 
     The two train stages share a list, which names both scripts.
     """

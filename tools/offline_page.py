@@ -1,4 +1,4 @@
-"""One HTML file that draws every plot without a network, made of the page that DVC writes.
+"""One HTML file with every plot that needs no network, made from the page that DVC writes.
 
 `dvc plots show` writes a page that loads its drawing library from the internet and its pictures
 from a folder beside it. `python -m tools.offline_page FOLDER/index.html plots.html` puts both
@@ -27,7 +27,7 @@ table { border-spacing: 15px; }
 
 
 def offline_page(page: Path, title: str = "Plots") -> str:
-    """The text of a page by `dvc plots show` or `dvc plots diff` with all it needs inside.
+    """The page of `dvc plots show` or `dvc plots diff` with all it needs inside.
 
     Raises:
         UserError: the page or a picture it shows is not there.
