@@ -1,12 +1,12 @@
-"""What each piece of the default network brings: leave one out, train, count.
+"""The contribution of each piece of the default network: leave one out, train, measure.
 
 `python -m benchmarks.ablation --kth path/to/kth_openpose.pkl --penn path/to/penn_action.pkl`
-cross-validates inside the training parts only; the test parts are never read. KTH's persons and
-Penn Action's clips train on the smaller side, which is harder and tells more: one part of four
-(four persons) against three, one part of eight against seven. The simulated set trains on two
+cross-validates inside the training subsets only; test clips are never read. KTH's persons and
+Penn Action's clips train on the smaller side, which is harder and tells more: one fold of four
+(four persons) against three, one fold of eight against seven. The simulated set trains on two
 thirds of its groups.
 
-Rows are kept in a file and not computed again, so that the study can be stopped and go on.
+Rows are kept in a file and not computed again, so that a stopped study can be resumed.
 """
 
 import argparse
@@ -43,7 +43,7 @@ SHORT = ("train.iterations=300", "train.epochs=0")
 
 
 class JoinedByMaximum(TwoStream):
-    """The maximum of the persons' summaries is named, as the peers do it."""
+    """The maximum of the persons' summaries is classified, as in the peers."""
 
     def forward(self, windows: Tensor) -> Tensor:
         summary = over_persons(windows, self.encode)
@@ -173,7 +173,7 @@ VARIANTS: dict[str, tuple[type[TwoStream], tuple[str, ...]]] = {
 
 
 def features_of(source: str, params: Params) -> Sequences:
-    """The preprocessed training part of a pickle (its official one) or of `simulated`."""
+    """The preprocessed training clips of a pickle (by its official split) or of `simulated`."""
     if source == "simulated":
         found = simulate(params.prepare.seed)
         labels = np.array([clip.label for clip in found.clips])
@@ -190,7 +190,7 @@ def features_of(source: str, params: Params) -> Sequences:
 
 
 def preprocessed(clips: list[Clip], classes: list[str], params: Params) -> Sequences:
-    """What the stage `preprocess` makes of clips."""
+    """Preprocess clips as the stage does."""
     poses = [np.concatenate([clip.keypoints, clip.scores[..., None]], axis=-1) for clip in clips]
     return Sequences.from_clips(
         [
@@ -208,7 +208,7 @@ def preprocessed(clips: list[Clip], classes: list[str], params: Params) -> Seque
 def folds(name: str, features: Sequences, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Clip indices to train on and to measure on."""
     labels, groups = features.labels, features.groups
-    if name == "Penn Action":  # knows no groups; two of the eight parts
+    if name == "Penn Action":  # knows no groups; two of the eight folds
         parts = StratifiedKFold(8, shuffle=True, random_state=seed).split(labels, labels)
         for _, small in list(parts)[:2]:
             yield small, np.setdiff1d(np.arange(len(labels)), small)
@@ -222,7 +222,7 @@ def folds(name: str, features: Sequences, seed: int) -> Iterator[tuple[np.ndarra
 def accuracy(
     name: str, features: Sequences, network: type[TwoStream], params: Params, seed: int
 ) -> float:
-    """Share of clips named right, over all folds of a seed."""
+    """Accuracy over all folds of a seed."""
     right = total = 0
     with patch.object(models, "TwoStream", network):
         for train, test in folds(name, features, seed):

@@ -2,7 +2,7 @@
 
 `make bench` runs everything and writes RESULTS.md. `python -m benchmarks.bench --only keras,step`
 runs some and prints them. Figures are medians of runs in turn, ours, theirs, ours, ... after one
-that does not count. A peer that is not there is said to be missing and its rows are left open.
+that does not count. Rows of a peer that is not installed say so.
 """
 
 import argparse
@@ -76,7 +76,7 @@ class NotMeasuredError(Exception):
 
 @dataclass(frozen=True)
 class Setup:
-    """What all measures share.
+    """Settings that all measures share.
 
     Attributes:
         params: params.yaml.
@@ -114,8 +114,8 @@ def limit(
 def project(setup: Setup, name: str, params: Params) -> Path:
     """A copy of the code with its own settings, where stages run without touching the user's."""
     folder = setup.folder / name
-    for part in ("har", "stages"):
-        shutil.copytree(part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for room in ("har", "stages"):
+        shutil.copytree(room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "params.yaml").write_text(params.model_dump_json())
     return folder
 
@@ -163,7 +163,7 @@ def keras(setup: Setup) -> list[Row]:
 
 
 def training_seconds(features: Path, model: Model, settings: Train, seconds: Path) -> float:
-    """Seconds of a training on the train part, without the start of its processes."""
+    """Seconds of a training on train clips, without the start of its processes."""
     run_on_devices(settings, partial(train_and_time, features, model, settings, seconds))
     return float(seconds.read_text())
 

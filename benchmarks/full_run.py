@@ -45,8 +45,8 @@ def measure(clips: int, chosen: list[str], epochs: int, folder: Path) -> list[st
     split = ("split.protocol=random",) if clips < _FEWEST_TO_SPLIT_OFFICIALLY else ()
     overrides = (*recipe("ucf101_full"), *short, *quick, *where, *split)
     params = with_overrides(load_params(), overrides)
-    for part in ("har", "stages"):
-        shutil.copytree(part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for room in ("har", "stages"):
+        shutil.copytree(room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "params.yaml").write_text(params.model_dump_json())
     costs = {stage: cost(stage, folder) for stage in STAGES}
     features = read_sequences(folder / "data/features")

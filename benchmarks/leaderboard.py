@@ -1,4 +1,4 @@
-"""Models side by side in the same pipeline: accuracy, size, training time, speed.
+"""Models compared in the same pipeline: accuracy, size, training time, speed.
 
 `python -m benchmarks.leaderboard --sources simulated,path/to/kth.pkl --models default,ddnet`
 runs a recipe of each model on each source for each seed through DVC's queue. Recipes are
@@ -113,7 +113,7 @@ def main() -> None:
             ]
         )
     print(
-        f"Test part, seeds {arguments.seeds}; speed with one person, threads: {params.threads}.\n"
+        f"Test clips, seeds {arguments.seeds}; speed with one person, threads: {params.threads}.\n"
     )
     columns = [
         "data, model",

@@ -104,7 +104,7 @@ def train_from_pickles(
     epochs: int,
     workers: int,
 ) -> nn.Module:
-    """Train as the pytorch reference does: loaders, macro-F1 of both parts after every epoch."""
+    """Train as the pytorch reference does: loaders, macro-F1 of both subsets after every epoch."""
     loaders = (
         DataLoader(ClipFiles(train), 64, shuffle=True, num_workers=workers),
         DataLoader(ClipFiles(val), 64, num_workers=workers),

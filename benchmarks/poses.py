@@ -32,7 +32,7 @@ WAYS: dict[str, dict[str, float]] = {
 
 @dataclass(frozen=True)
 class Agreement:
-    """How near extracted joints are to published ones.
+    """Distances of extracted joints to published ones.
 
     Attributes:
         counted: (V,) frames in which the published score is high enough.

@@ -3,7 +3,7 @@
 `python -m benchmarks.references --sources simulated,path/to/kth.pkl` runs the recipes `keras` and
 `pytorch` on each source, five seeds each, through DVC's queue. Own: the reference's random split
 of clips. Honest: groups kept apart, or the source's official split, weights chosen on val and
-figures from a test part. The seed is that of training; the split stays.
+figures from test clips. The seed is that of training; the split stays.
 """
 
 import argparse

@@ -1,8 +1,8 @@
-"""What the default network still names right when clips are worse than those it learnt from.
+"""Accuracy of the default network on clips that are worse than those it was trained on.
 
 `python -m benchmarks.robustness --sources path/to/kth_openpose.pkl,path/to/penn_action.pkl`
-trains on a pickle's official train and val parts as they are and disturbs the test part alone, in
-one way at a time. Nothing was chosen by these figures.
+trains on a pickle's official train and val clips as they are and disturbs test clips only, in one
+way at a time. Nothing was chosen by these figures.
 """
 
 import argparse
@@ -179,7 +179,7 @@ def main() -> None:
                 value = float((guessed == features.labels).mean())
                 found.setdefault((name, source), []).append(value)
     rows = [[name, *(spread(found[name, source]) for source in sources)] for name in chosen]
-    print(markdown(["test part disturbed", *(Path(source).stem for source in sources)], rows))
+    print(markdown(["test clips disturbed", *(Path(source).stem for source in sources)], rows))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Seconds and memory: of functions in turn, of whole processes; and what machine this is."""
+"""Seconds and memory of functions and processes, and a description of the machine."""
 
 import json
 import os
