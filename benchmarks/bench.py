@@ -291,7 +291,7 @@ def training_batches(
 
 
 def step(setup: Setup) -> list[Row]:
-    """What of a training step is neither network nor optimiser: a training against its network."""
+    """Share of a training step outside network and optimiser: a training against its network."""
     params, steps = setup.params, 40
     clips = read_sequences(prepared_features(setup, "default", params) / "data/features")
     settings = params.train.model_copy(update={"iterations": steps, "epochs": 0})

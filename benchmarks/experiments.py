@@ -29,7 +29,7 @@ _SECONDS_BETWEEN_LOOKS = 3
 
 @dataclass(frozen=True)
 class Experiment:
-    """What it is called in tables, and the `-S` overrides that make it."""
+    """An experiment's name in tables and its `-S` overrides."""
 
     label: str
     overrides: tuple[str, ...]
@@ -58,7 +58,7 @@ def trained(
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an experiment's `evaluate` found.
+    """Results of an experiment's `evaluate`.
 
     Attributes:
         evaluation: content of metrics/evaluation.json.

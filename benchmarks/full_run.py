@@ -1,4 +1,4 @@
-"""What all 101 classes of UCF101 cost: the stages on synthetic files of several sizes.
+"""Cost of all 101 classes of UCF101: the stages on synthetic files of several sizes.
 
 `python -m benchmarks.full_run --list ucf101_clips.csv` runs recipes/ucf101_full.txt on files that
 benchmarks/full_size.py writes, for a few epochs, and prints processor seconds (one thread), peak

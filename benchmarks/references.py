@@ -16,7 +16,7 @@ HONEST = ("split.val_fraction=0.15", "split.test_fraction=0.15", "evaluate.subse
 
 
 def overrides(reference: str, source: str, honest: bool) -> tuple[str, ...]:
-    """What makes a reference on a source under a protocol."""
+    """Overrides for a reference on a source under a protocol."""
     lines = (*recipe(reference), override("prepare.source", source), "prepare.classes=[]")
     if honest:
         protocol = "group" if source == "simulated" else "official"

@@ -23,9 +23,14 @@ FOUR_JOINTS = Layout(
 )
 KERAS = {"persons": 1, "tracking": False, "hide_below": 0.0, "scale": "image", "frames": 40}
 PYTORCH = {
-    "persons": 1, "tracking": False, "hide_below": 0.0, "center": "first_joint",
-    "scale": "trunk", "frames": 24, "fill": "loop",
-}  # fmt: skip
+    "persons": 1,
+    "tracking": False,
+    "hide_below": 0.0,
+    "center": "first_joint",
+    "scale": "trunk",
+    "frames": 24,
+    "fill": "loop",
+}
 
 
 def tiny_checkpoint(model=None, preprocess=None, layout="coco17", seed=0, **changes):

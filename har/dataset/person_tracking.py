@@ -181,5 +181,5 @@ def _clear_successors(stretch: _Seen) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 def _leading(true: np.ndarray) -> int:
-    """How many are true before the first that is not."""
+    """Number of true values before the first false one."""
     return len(true) if true.all() else int(true.argmin())

@@ -1,1 +1,1 @@
-"""How well a model does: metrics, intervals, calibration."""
+"""Metrics of a model, their intervals, and calibration."""

@@ -267,7 +267,7 @@ def _mcnemar(only_first: int, only_second: int) -> float:
 
 
 def _resampled_groups(groups: Sequence[str] | np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """How often (resamples, G) each group is drawn when G groups are drawn with replacement."""
+    """Number of times (resamples, G) that each group is drawn, of G draws with replacement."""
     count = len(np.unique(np.asarray(groups)))
     generator = np.random.default_rng(seed)
     return generator.multinomial(count, np.full(count, 1 / count), size=resamples)

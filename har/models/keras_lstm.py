@@ -1,4 +1,4 @@
-"""Where Keras' LSTM differs from torch's: initial weights, a single bias, masking."""
+"""Differences of Keras' LSTM from torch's: initial weights, a single bias, masking."""
 
 import torch
 from torch import Tensor, nn

@@ -557,9 +557,11 @@ WRONG = {
     "gap": ([{"image_id": n, "keypoints": [5.0] * 51} for n in (0, 10**15, 7)], None),
     "frames": ({"instance_info": [{"frame_id": 10**12, "instances": []}]}, "no person"),
     "kinetics": ({"data": [{"skeleton": [{"pose": [1], "score": [1]}]}]}, "two numbers"),
-    "coco": ({"images": [{"id": 1}], "annotations": [{"image_id": 2, "keypoints": [1.0] * 51}]},
-             "none of `images`"),
-}  # fmt: skip
+    "coco": (
+        {"images": [{"id": 1}], "annotations": [{"image_id": 2, "keypoints": [1.0] * 51}]},
+        "none of `images`",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", WRONG)

@@ -333,14 +333,18 @@ BOMBS = {
         b"\x8a\x0a" + (n * (2**61 - 1)).to_bytes(10, "little") + b"N" for n in range(1, 20_000)
     )
     + b"u.",
-    "text encoded again and again": b"X" + struct.pack("<I", 10**6) + b"a" * 10**6 + b"p0\n0"
-    + b"c_codecs\nencode\n(g0\nVlatin1\ntR" * 2000 + b".",
+    "text encoded again and again": b"X"
+    + struct.pack("<I", 10**6)
+    + b"a" * 10**6
+    + b"p0\n0"
+    + b"c_codecs\nencode\n(g0\nVlatin1\ntR" * 2000
+    + b".",
     "nothing": b"",
     "a web page": b"<!DOCTYPE html><html></html>",
     "zeros": bytes(1000),
     "a zip": b"PK\x03\x04" + bytes(100),
     "an .npy": b"\x93NUMPY\x01\x00v\x00",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", BOMBS)

@@ -39,8 +39,12 @@ REGIONS = [
     {"type": "timelinelabels", "value": {"ranges": [{"start": a, "end": b}], "timelinelabels": [c]}}
     for a, b, c in ((11, 50, "walk"), (51, 80, "wave"))
 ]
-STUDIO = [{"data": {"video": "/data/upload/1/0a1b2c3d-rec.mp4"}, "annotations": [
-    {"was_cancelled": True, "result": []}, {"result": REGIONS}]}]  # fmt: skip
+STUDIO = [
+    {
+        "data": {"video": "/data/upload/1/0a1b2c3d-rec.mp4"},
+        "annotations": [{"was_cancelled": True, "result": []}, {"result": REGIONS}],
+    }
+]
 CREATE_ML = [
     {"video": "rec.mp4", "label": "walk", "startTime": 0.4, "endTime": 2},
     {"video": "rec.mp4", "label": "wave", "startTime": 2, "endTime": 3.2},
@@ -155,7 +159,7 @@ def test_a_table_names_files_below_its_folder(tmp_path):
         ("s.eaf", '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "is refused"),
         ("s.eaf", "\x00" * 9, "no readable .eaf"),
     ],
-)  # fmt: skip
+)
 def test_tables_that_are_wrong_or_hostile_are_refused(tmp_path, name, content, words):
     with pytest.raises(UserError, match=words):
         read(folder(tmp_path, name, content))

@@ -29,9 +29,12 @@ def test_as_many_clips_as_ucf101_has(whole: ClipSet) -> None:
     parts = [NAME.fullmatch(clip.id).groups() for clip in whole.clips]
     classes = [name for name, _, _ in parts]
     assert list(Counter(classes).items()) == [
-        ("ApplyEyeMakeup", 145), ("ApplyLipstick", 114), ("BlowDryHair", 131),
-        ("BrushingTeeth", 131), ("HeadMassage", 147),
-    ]  # fmt: skip
+        ("ApplyEyeMakeup", 145),
+        ("ApplyLipstick", 114),
+        ("BlowDryHair", 131),
+        ("BrushingTeeth", 131),
+        ("HeadMassage", 147),
+    ]
     sizes = Counter((name, group) for name, group, _ in parts)
     assert len(sizes) == 5 * 25
     assert set(sizes.values()) <= {4, 5, 6, 7}
@@ -112,10 +115,14 @@ def test_bones_keep_their_length(name: str) -> None:
     session = act(np.random.default_rng(3), name, name == "HeadMassage", 200)
     for person, body in zip(session.people, session.bodies, strict=True):
         bones = {
-            (5, 6): 2 * body.shoulder, (5, 7): body.upper_arm, (8, 10): body.forearm,
-            (1, 2): 2 * body.eye, (11, 12): 2 * body.hip, (12, 14): body.thigh,
+            (5, 6): 2 * body.shoulder,
+            (5, 7): body.upper_arm,
+            (8, 10): body.forearm,
+            (1, 2): 2 * body.eye,
+            (11, 12): 2 * body.hip,
+            (12, 14): body.thigh,
             (13, 15): body.shank,
-        }  # fmt: skip
+        }
         for (a, b), length in bones.items():
             found = np.linalg.norm(person[:, a] - person[:, b], axis=-1)
             np.testing.assert_allclose(found, length, rtol=1e-9)
@@ -208,10 +215,11 @@ def test_people_are_put_in_slots_by_confidence_frame_by_frame() -> None:
     found = np.array([[True, True, False], [True, True, True]])
     confidence = np.array([[2.0, 1.0, 9.0], [1.0, 2.0, 0.0]])
     detections = [
-        Detection(np.full((3, 17, 2), 10.0 * (k + 1)), np.full((3, 17), 0.5), found[k],
-                  confidence[k])
+        Detection(
+            np.full((3, 17, 2), 10.0 * (k + 1)), np.full((3, 17), 0.5), found[k], confidence[k]
+        )
         for k in range(2)
-    ]  # fmt: skip
+    ]
     keypoints, scores = fill_slots(detections, 2)
     assert keypoints[:, :, 0, 0].tolist() == [[10, 20, 20], [20, 10, 0]]
     assert scores[:, :, 0].tolist() == [[0.5, 0.5, 0.5], [0.5, 0.5, 0]]

@@ -333,8 +333,12 @@ def test_what_is_odd_but_usable_is_kept_told_and_drawn(tmp_path):
     write(tmp_path, [*ordinary((0, 7)), *odd])
     said = stages(tmp_path, {})
     assert list(probabilities(tmp_path, networks()[0][1])) == [
-        *(f"clip{n}" for n in range(8)), "one frame", "a/../b", "日本", "crowd",
-    ]  # fmt: skip
+        *(f"clip{n}" for n in range(8)),
+        "one frame",
+        "a/../b",
+        "日本",
+        "crowd",
+    ]
     for note in (
         "no joint was seen in the whole clip (1 clip, first 'a/../b')",
         "coordinates more than 3 image sizes away: kept (1 clip, first '日本': 5000 px in an image",
@@ -380,9 +384,14 @@ def test_arrays_of_any_make_get_the_same_answer():
     for section, recognizer in networks():
         plain = recognizer.predict_arrays(points, scores, SHAPE)
         for odd in (
-            points.astype(">f8"), points.astype("i4"), np.asfortranarray(points), doubled[:, ::2],
-            points[:, ::-1].copy()[:, ::-1], points.tolist(), np.broadcast_to(points, points.shape),
-        ):  # fmt: skip
+            points.astype(">f8"),
+            points.astype("i4"),
+            np.asfortranarray(points),
+            doubled[:, ::2],
+            points[:, ::-1].copy()[:, ::-1],
+            points.tolist(),
+            np.broadcast_to(points, points.shape),
+        ):
             answer = recognizer.predict_arrays(odd, scores.astype(">f8"), np.array(SHAPE))
             np.testing.assert_allclose(answer, plain, atol=1e-6, err_msg=str(section))
 

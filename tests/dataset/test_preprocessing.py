@@ -150,9 +150,14 @@ def test_input_of_the_pytorch_reference_on_a_genuine_clip(real_data):
     expected = np.stack(frames) / (trunk if trunk > 1e-6 else 1)
 
     settings = Preprocess(
-        persons=1, tracking=False, hide_below=0.0, center="first_joint", scale="trunk",
-        frames=64, fill="loop",
-    )  # fmt: skip
+        persons=1,
+        tracking=False,
+        hide_below=0.0,
+        center="first_joint",
+        scale="trunk",
+        frames=64,
+        fill="loop",
+    )
     poses = np.concatenate([clip.keypoints, clip.scores[..., None]], axis=-1)
     found = preprocess(poses, clip.image_size, settings, COCO)
     assert found.shape == (1, 64, 17, 3)

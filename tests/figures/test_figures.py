@@ -239,8 +239,10 @@ def test_curves_of_train_and_val():
     drawn = [[list(line.get_ydata()) for line in axes.get_lines()] for axes in figure.axes]
     assert drawn == [[[number, 0.5], [number, 0.25]] for number in range(3)]
     assert [axes.get_title() for axes in figure.axes] == [
-        "improved: loss", "improved: accuracy", "improved: macro-F1"
-    ]  # fmt: skip
+        "improved: loss",
+        "improved: accuracy",
+        "improved: macro-F1",
+    ]
 
 
 def test_timeline_shows_likely_classes_and_frames_the_highest():

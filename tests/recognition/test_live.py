@@ -49,8 +49,14 @@ def test_a_slow_camera_looks_the_same_to_the_network(walker):
     assert slow.rate == pytest.approx(12.5)
     frames = walker[50:101:2, 0]
     index = np.abs(np.arange(26)[:, None] / 12.5 - np.arange(51) / 25 - 1e-9).argmin(axis=0)
-    clip = Clip("x", UNLABELLED, frames[index][None, ..., :2], frames[index][None, ..., 2],
-                PICTURE.shape[:2], "x")  # fmt: skip
+    clip = Clip(
+        "x",
+        UNLABELLED,
+        frames[index][None, ..., :2],
+        frames[index][None, ..., 2],
+        PICTURE.shape[:2],
+        "x",
+    )
     np.testing.assert_allclose(slow.probabilities, tiny().predict(clip), atol=0.02)
 
 

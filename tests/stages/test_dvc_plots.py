@@ -61,8 +61,10 @@ def test_per_class_rows_are_drawn_side_by_side():
     answers = {name: metrics.per_class(labels, p, CLASSES) for name, p in probabilities.items()}
     rows = list(dvc_plots.per_class_rows(answers))
     assert [(row["class"], row["model"]) for row in rows[:3]] == [
-        ("zumba", "baseline"), ("zumba", "improved"), ("Archery", "baseline")
-    ]  # fmt: skip
+        ("zumba", "baseline"),
+        ("zumba", "improved"),
+        ("Archery", "baseline"),
+    ]
     assert set(rows[0]) == set(dvc_plots.PER_CLASS_COLUMNS)
     texts, _ = drawn("per_class", rows, "f1", "class")
     assert [text for text in texts if text in CLASSES] == CLASSES

@@ -61,10 +61,15 @@ def start(copy, *command, **options):
     """
     options.setdefault("preexec_fn", lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     return subprocess.Popen(
-        command, cwd=copy.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        command,
+        cwd=copy.folder,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         env=os.environ | {"PATH": PATH, "PYTHONUNBUFFERED": "1", **options.pop("env", {})},
-        start_new_session=True, **options,
-    )  # fmt: skip
+        start_new_session=True,
+        **options,
+    )
 
 
 def forget(copy, stage):
@@ -133,9 +138,12 @@ def test_a_killed_run_is_made_good_by_the_next(copy):
     environment = {"PYTHONPATH": str(copy.folder)}
     begin = time.monotonic()
     killer = start(
-        copy, sys.executable, ROOT / "tests/stages/killed_stages.py", env=environment,
+        copy,
+        sys.executable,
+        ROOT / "tests/stages/killed_stages.py",
+        env=environment,
         stdin=subprocess.PIPE,
-    )  # fmt: skip
+    )
     with killer:
         killer.stdout.readline()
         importing = time.monotonic() - begin
@@ -298,9 +306,13 @@ FORBIDDEN = [
 @pytest.mark.skipif(sys.platform != "linux", reason="takes root's rights away as Linux does")
 @pytest.mark.parametrize(
     ("stage", "name", "mode", "complaint"),
-    [pytest.param(*case, marks=pytest.mark.slow) if "_" in case[0] or case[0] == "evaluate"
-     else case for case in FORBIDDEN],
-)  # fmt: skip
+    [
+        pytest.param(*case, marks=pytest.mark.slow)
+        if "_" in case[0] or case[0] == "evaluate"
+        else case
+        for case in FORBIDDEN
+    ],
+)
 def test_what_may_not_be_read_or_written_is_told(copy, stage, name, mode, complaint):
     before, path = contents(copy.folder), copy.folder / name
     usual = path.stat().st_mode

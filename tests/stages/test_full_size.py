@@ -60,10 +60,13 @@ def test_the_file_has_the_clips_of_its_list(write):
         assert seen[0].all() and (np.diff(seen.astype(int), axis=0) <= 0).all()
     named = {name: {clip[-6:-4] for clip in ids} for name, ids in clip_set.subsets.items()}
     assert named == {
-        "train1": {"08", "09", "15", "22"}, "test1": {"01", "02"},
-        "train2": {"01", "02", "15", "22"}, "test2": {"08", "09"},
-        "train3": {"01", "02", "08", "09", "22"}, "test3": {"15"},
-    }  # fmt: skip
+        "train1": {"08", "09", "15", "22"},
+        "test1": {"01", "02"},
+        "train2": {"01", "02", "15", "22"},
+        "test2": {"08", "09"},
+        "train3": {"01", "02", "08", "09", "22"},
+        "test3": {"15"},
+    }
 
 
 def test_a_part_has_whole_groups_and_the_same_clips(write):

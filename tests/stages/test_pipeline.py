@@ -145,8 +145,9 @@ def test_a_killed_stage_goes_on_where_it_was(project):
     model.unlink()
     running = subprocess.Popen(
         [sys.executable, "-m", "stages.train_improved"],
-        cwd=project.folder, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+        cwd=project.folder,
+        stdout=subprocess.DEVNULL,
+    )
     while running.poll() is None and not list(folder.glob("unfinished/*.pt")):
         time.sleep(0.001)
     running.kill()

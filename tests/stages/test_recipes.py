@@ -30,11 +30,15 @@ def test_the_keras_recipe_is_what_the_reference_does():
     assert (baseline.model.width, baseline.model.layers, baseline.model.dropout) == (32, 1, 0)
     assert (improved.model.width, improved.model.layers, improved.model.dropout) == (64, 2, 0.5)
     assert (baseline.train.epochs, baseline.train.keep, baseline.train.patience) == (
-        20, "val_accuracy", 3,
-    )  # fmt: skip
+        20,
+        "val_accuracy",
+        3,
+    )
     assert (improved.train.epochs, improved.train.keep, improved.train.patience) == (
-        50, "val_loss", 5,
-    )  # fmt: skip
+        50,
+        "val_loss",
+        5,
+    )
     for train in (baseline.train, improved.train):
         assert (train.optimizer, train.lr, train.epsilon) == ("keras_adam", 1e-3, 1e-7)
         assert (train.batch_size, train.label_smoothing, train.schedule) == (32, 0, "constant")

@@ -26,9 +26,12 @@ def remote(request, tmp_path):
         address = "http://{}:{}".format(*running.get_host_and_port())
         keys = {"access_key_id": "key", "secret_access_key": "secret"}
         get_session().create_client(
-            "s3", "us-east-1", endpoint_url=address, aws_access_key_id="key",
+            "s3",
+            "us-east-1",
+            endpoint_url=address,
+            aws_access_key_id="key",
             aws_secret_access_key="secret",
-        ).create_bucket(Bucket="bucket")  # fmt: skip
+        ).create_bucket(Bucket="bucket")
         yield "s3://bucket/actions", {"endpointurl": address}, keys
     finally:
         running.stop()

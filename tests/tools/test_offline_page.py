@@ -105,17 +105,28 @@ def test_it_is_drawn_in_a_browser_without_a_network(page, tmp_path):
         picture = tmp_path / f"{name}.png"
         subprocess.run(
             [
-                browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-                "--disable-quic", "--no-first-run", "--disable-background-networking",
-                "--disable-component-update", "--disable-sync", "--hide-scrollbars",
-                "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={tmp_path / name}",
-                "--window-size=1200,900", "--virtual-time-budget=10000",
-                f"--screenshot={picture}", file.as_uri(),
+                browser,
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-dev-shm-usage",
+                "--disable-quic",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+                "--hide-scrollbars",
+                "--host-resolver-rules=MAP * ~NOTFOUND",
+                f"--user-data-dir={tmp_path / name}",
+                "--window-size=1200,900",
+                "--virtual-time-budget=10000",
+                f"--screenshot={picture}",
+                file.as_uri(),
             ],
             check=True,
             capture_output=True,
             timeout=120,
-        )  # fmt: skip
+        )
         shots[name] = np.asarray(Image.open(io.BytesIO(picture.read_bytes())).convert("RGB"))
 
     def pixels(name, colour):

@@ -175,8 +175,10 @@ def ask(app, *chunks, content_type=b"application/json", pause=0.0, most=10):
         sent.append(message)
 
     scope = {
-        "type": "http", "path": "/invocations", "headers": [(b"content-type", content_type)],
-    }  # fmt: skip
+        "type": "http",
+        "path": "/invocations",
+        "headers": [(b"content-type", content_type)],
+    }
     asyncio.run(serving.guarded(app, most, 0.2)(scope, receive, send))
     return sent[0]["status"], json.loads(sent[1]["body"])
 
@@ -259,9 +261,13 @@ class Server:
         self.address = f"http://127.0.0.1:{port}"
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                command, cwd=log.parent, env=environment, stdout=output,
-                stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
+                command,
+                cwd=log.parent,
+                env=environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         end = time.monotonic() + 120
         while self.process.poll() is None and time.monotonic() < end:
             try:
@@ -352,9 +358,18 @@ def test_mlflows_own_server_over_a_real_connection(registered, checkpoint, tmp_p
     port = free_port()
     model = f"models:/{PARAMS.tracking.registered_model}@champion"
     command = [
-        sys.executable, "-m", "mlflow", "models", "serve", "-m", model, "--env-manager", "local",
-        "--port", str(port),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "mlflow",
+        "models",
+        "serve",
+        "-m",
+        model,
+        "--env-manager",
+        "local",
+        "--port",
+        str(port),
+    ]
     server = Server(command, registered, port, tmp_path / "log.txt")
     try:
         check_answers(server, checkpoint)

@@ -103,9 +103,13 @@ def test_processes_listen_here_only_and_a_dead_one_ends_the_training(project):
     project.set({"train": long, "tracking": {"enabled": False}})
     command = [sys.executable, "-m", "stages.train_improved"]
     running = subprocess.Popen(
-        command, cwd=project.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        command,
+        cwd=project.folder,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
+    )
     for line in running.stdout:
         if re.match(r"epoch +2 ", line):
             break

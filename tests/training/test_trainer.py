@@ -19,10 +19,13 @@ PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
 COCO = LAYOUTS["coco17"]
 MODEL = PARAMS.model.model_copy(
     update={
-        "arch": "lstm", "width": 8, "layers": 1, "dropout": 0.0,
+        "arch": "lstm",
+        "width": 8,
+        "layers": 1,
+        "dropout": 0.0,
         "windows": PARAMS.model.windows.model_copy(update={"frames": 8}),
     }
-)  # fmt: skip
+)
 WHOLE = MODEL.windows.model_copy(update={"frames": 0})
 KERAS = MODEL.model_copy(update={"arch": "keras_lstm", "windows": WHOLE})
 PYTORCH = KERAS.model_copy(update={"arch": "pytorch_lstm"})
@@ -169,9 +172,11 @@ def test_probabilities_are_the_geometric_mean_over_windows():
     model, _ = fit()
     found = np.exp(log_probabilities(model, sequences, MODEL.windows))
     windows = test_windows(
-        torch.from_numpy(sequences.x), torch.from_numpy(sequences.offsets),
-        torch.from_numpy(sequences.lengths), MODEL.windows,
-    )  # fmt: skip
+        torch.from_numpy(sequences.x),
+        torch.from_numpy(sequences.offsets),
+        torch.from_numpy(sequences.lengths),
+        MODEL.windows,
+    )
     for clip in (0, 7, 23):
         with torch.no_grad():
             each = np.stack([model(window[None])[0].exp() for window in windows[clip]])
@@ -191,10 +196,14 @@ def test_the_adam_of_the_pytorch_reference_decays_every_weight():
     """One step of our loop against torch's own Adam on the same batch."""
     settings = TRAIN.model_copy(
         update={
-            "optimizer": "adam", "epochs": 1, "batch_size": 16, "weight_decay": 0.1,
-            "schedule": "constant", "label_smoothing": 0.0,
+            "optimizer": "adam",
+            "epochs": 1,
+            "batch_size": 16,
+            "weight_decay": 0.1,
+            "schedule": "constant",
+            "label_smoothing": 0.0,
         }
-    )  # fmt: skip
+    )
     trained, _ = fit(settings, PYTORCH)
     with torch.random.fork_rng():
         torch.manual_seed(0)

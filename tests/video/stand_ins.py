@@ -34,9 +34,13 @@ def save_detector(path, *boxes, legs=0.9):
         helper.make_node("Add", ["found", "zero"], ["persons"]),
     ]
     save(
-        path, [image(TensorProto.INT32, 1, "h", "w", 3)], ["persons"], nodes, found=found,
+        path,
+        [image(TensorProto.INT32, 1, "h", "w", 3)],
+        ["persons"],
+        nodes,
+        found=found,
         nothing=np.float32(0),
-    )  # fmt: skip
+    )
 
 
 def save_refiner(path, score=0.9):
@@ -59,11 +63,18 @@ def save_refiner(path, score=0.9):
         helper.make_node("Expand", ["joint", "shape"], ["pose"]),
     ]
     save(
-        path, [image(TensorProto.INT32, 1, 256, 256, 3)], ["pose"], nodes,
-        pixels=np.array([256 * 256, 3]), last=np.array([1]), black=np.float32([20]),
-        score=np.float32([score]), side=np.array([256]), width=np.float32(256),
+        path,
+        [image(TensorProto.INT32, 1, 256, 256, 3)],
+        ["pose"],
+        nodes,
+        pixels=np.array([256 * 256, 3]),
+        last=np.array([1]),
+        black=np.float32([20]),
+        score=np.float32([score]),
+        side=np.array([256]),
+        width=np.float32(256),
         shape=np.array([1, 1, JOINTS, 3]),
-    )  # fmt: skip
+    )
 
 
 def save_movenet(folder, *boxes, legs=0.9):

@@ -62,8 +62,10 @@ def test_videos_of_one_person_are_one_group(work):
     extract("videos", "-o", "mine.pkl")
     clips = {clip.id: clip for clip in read_pickle("mine.pkl").clips}
     assert {clip_id: clip.group for clip_id, clip in clips.items() if clip.label == 0} == {
-        "1": "anna", "2": "anna", "3": "ben"
-    }  # fmt: skip
+        "1": "anna",
+        "2": "anna",
+        "3": "ben",
+    }
     np.testing.assert_array_equal(clips["1"].keypoints, clips["walk/a"].keypoints)
 
 

@@ -129,11 +129,14 @@ def no_frame(path):
         ("folder.mp4", lambda path: path.mkdir(), "is a folder"),
         ("sound.mp4", write_sound, "no pictures"),
         ("picture.png", picture, "is a picture"),
-        ("picture.mp4", lambda path: picture(path.with_suffix(".jpg")) or
-            path.with_suffix(".jpg").rename(path), "is a picture"),
+        (
+            "picture.mp4",
+            lambda path: picture(path.with_suffix(".jpg")) or path.with_suffix(".jpg").rename(path),
+            "is a picture",
+        ),
         ("no_frame.avi", no_frame, "no frame"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_video_is_told_in_one_line(tmp_path, name, make, reason):
     make(tmp_path / name)
     with (

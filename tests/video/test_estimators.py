@@ -87,10 +87,15 @@ def test_rtmpose_reads_rows_and_columns(tmp_path):
         helper.make_node("Expand", ["row", "rows"], ["simcc_y"]),
     ]
     save(
-        tmp_path / "rtmpose-s.onnx", [image(TensorProto.FLOAT, 1, 3, 256, 192)],
-        ["simcc_x", "simcc_y"], nodes, across=np.array([0, 1, 3]), down=np.array([0, 1, 2]),
-        columns=np.array([1, JOINTS, 192]), rows=np.array([1, JOINTS, 256]),
-    )  # fmt: skip
+        tmp_path / "rtmpose-s.onnx",
+        [image(TensorProto.FLOAT, 1, 3, 256, 192)],
+        ["simcc_x", "simcc_y"],
+        nodes,
+        across=np.array([0, 1, 3]),
+        down=np.array([0, 1, 2]),
+        columns=np.array([1, JOINTS, 192]),
+        rows=np.array([1, JOINTS, 256]),
+    )
     (found,) = poses(tmp_path, frame_with_spots((240, 320), (250, 70)))
     assert np.abs(found[0, :, :2] - (250, 70)).max() <= 7
     np.testing.assert_array_equal(found[0, :, 2], 1)
@@ -107,9 +112,14 @@ def test_rtmo_gives_persons_at_once(tmp_path):
         helper.make_node("Add", ["joints", "zero"], ["keypoints"]),
     ]
     save(
-        tmp_path / "rtmo-s.onnx", [image(TensorProto.FLOAT, 1, 3, 640, 640)],
-        ["dets", "keypoints"], zero, boxes=boxes, joints=joints, nothing=np.float32(0),
-    )  # fmt: skip
+        tmp_path / "rtmo-s.onnx",
+        [image(TensorProto.FLOAT, 1, 3, 640, 640)],
+        ["dets", "keypoints"],
+        zero,
+        boxes=boxes,
+        joints=joints,
+        nothing=np.float32(0),
+    )
     (found,) = poses(tmp_path, np.zeros((240, 320, 3), np.uint8))
     np.testing.assert_allclose(found, np.tile([[[160, 80, 0.8]]], (1, JOINTS, 1)), rtol=1e-6)
 

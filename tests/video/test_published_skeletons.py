@@ -25,9 +25,10 @@ def test_agreement_on_a_clip_moved_by_a_known_way(tiny_pickle):
 
     published = read_pickle(tiny_pickle).clips[0]
     published = replace(
-        published, keypoints=published.keypoints.astype(np.float32),
+        published,
+        keypoints=published.keypoints.astype(np.float32),
         scores=np.ones_like(published.scores),
-    )  # fmt: skip
+    )
     moved, scores = published.keypoints.copy(), published.scores.copy()
     moved[0, ..., 0] += 0.1 * np.ptp(moved[0], axis=1).max(axis=1)[:, None]
     scores[:, ::4] = 0

@@ -28,14 +28,21 @@ def converted(shape, constants, *nodes):
     """Run a graph of (name, operation, inputs, attributes) on a function of an int32 image."""
     sides = {"dim": [{"size": str(side)} for side in shape]}
     graph = [
-        {"name": name, "op": op, "input": inputs,
-         "attr": {key: attribute(value) for key, value in attributes.items()}}
+        {
+            "name": name,
+            "op": op,
+            "input": inputs,
+            "attr": {key: attribute(value) for key, value in attributes.items()},
+        }
         for name, op, inputs, attributes in nodes
-    ]  # fmt: skip
+    ]
     graph.append(
-        {"name": "image", "op": "Placeholder",
-         "attr": {"shape": {"shape": sides}, "dtype": {"type": "DT_FLOAT"}}}
-    )  # fmt: skip
+        {
+            "name": "image",
+            "op": "Placeholder",
+            "attr": {"shape": {"shape": sides}, "dtype": {"type": "DT_FLOAT"}},
+        }
+    )
     graph += [{"name": name, "op": "Const"} for name in constants]
     manifest = [
         {"name": name, "shape": array.shape, "dtype": str(array.dtype)}
@@ -82,11 +89,16 @@ def test_convolutions(stride):
     }
     common = {"padding": "SAME", "strides": [1, stride, stride, 1], "dilations": [1, 1, 1, 1]}
     run = converted(
-        (1, 8, 6, 3), halves,
+        (1, 8, 6, 3),
+        halves,
         ("deepwise", "DepthwiseConv2dNative", ["first", "deep", "^image"], common),
-        ("first", "_FusedConv2D", ["image", "full", "bias"],
-         common | {"fused_ops": ["BiasAdd", "Relu6"]}),
-    )  # fmt: skip
+        (
+            "first",
+            "_FusedConv2D",
+            ["image", "full", "bias"],
+            common | {"fused_ops": ["BiasAdd", "Relu6"]},
+        ),
+    )
     image = generator.normal(0, 2, (1, 8, 6, 3)).astype(np.float32)
     first = np.clip(convolved(image, halves["full"], stride) + halves["bias"], 0, 6)
     expected = convolved(first, halves["deep"], stride, depthwise=True)
@@ -96,16 +108,22 @@ def test_convolutions(stride):
 def test_arrays_are_cut_joined_and_ranked():
     """As MoveNet does at its end: a slice with a new axis, the best values and where they were."""
     constants = {
-        "begin": np.array([0, 0, 1, 0], np.int32), "end": np.array([0, 0, 2, 0], np.int32),
-        "step": np.ones(4, np.int32), "flat": np.array([-1], np.int32),
+        "begin": np.array([0, 0, 1, 0], np.int32),
+        "end": np.array([0, 0, 2, 0], np.int32),
+        "step": np.ones(4, np.int32),
+        "flat": np.array([-1], np.int32),
         "count": np.array(3, np.int32),
-    }  # fmt: skip
+    }
     masks = {
-        "begin_mask": 9, "end_mask": 9, "new_axis_mask": 2, "shrink_axis_mask": 4,
+        "begin_mask": 9,
+        "end_mask": 9,
+        "new_axis_mask": 2,
+        "shrink_axis_mask": 4,
         "ellipsis_mask": 0,
-    }  # fmt: skip
+    }
     run = converted(
-        (4, 3, 5), constants,
+        (4, 3, 5),
+        constants,
         ("cut", "StridedSlice", ["image", "begin", "end", "step"], masks),
         ("row", "Reshape", ["cut", "flat"], {}),
         ("best", "TopKV2", ["row", "count"], {}),
@@ -113,7 +131,7 @@ def test_arrays_are_cut_joined_and_ranked():
         ("both", "Pack", ["best", "place"], {"axis": 1}),
         ("sides", "Shape", ["cut"], {}),
         ("shape", "Cast", ["sides"], {"DstT": "DT_FLOAT"}),
-    )  # fmt: skip
+    )
     image = np.random.default_rng(1).normal(0, 1, (4, 3, 5)).astype(np.float32)
     cut = image[:, None, 1]
     order = np.argsort(-cut.ravel())[:3]

@@ -16,13 +16,19 @@ from har.video import weights
 GRAPH = {
     "modelTopology": {
         "node": [
-            {"name": "image", "op": "Placeholder",
-             "attr": {"dtype": {"type": "DT_FLOAT"}, "shape": {"shape": {"dim": [{"size": "2"}]}}}},
+            {
+                "name": "image",
+                "op": "Placeholder",
+                "attr": {
+                    "dtype": {"type": "DT_FLOAT"},
+                    "shape": {"shape": {"dim": [{"size": "2"}]}},
+                },
+            },
             {"name": "same", "op": "Identity", "input": ["image"]},
         ]
     },
     "weightsManifest": [{"weights": []}],
-}  # fmt: skip
+}
 
 
 @pytest.fixture
