@@ -47,25 +47,30 @@ def extract(
     Raises:
         UserError: the video can't be read.
     """
-    found = []
+    # All in one buffer: small arrays kept between freed frames would leave holes in the memory.
+    found, counts, joints = bytearray(), [], 0
     with open_video(source, threads) as video:
         smallest = least_size * min(video.size) * video.scale
         frames = tqdm(
             video.frames, total=video.expected, unit="frame", disable=None if progress else True
         )
         for poses in estimate(frames):
-            found.append(poses[_sizes(poses) >= smallest])
-            if len(found) > _MOST_FRAMES:
+            large = poses[_sizes(poses) >= smallest]
+            found += large.astype(np.float32).tobytes()
+            counts.append(len(large))
+            joints = poses.shape[1]
+            if len(counts) > _MOST_FRAMES:
                 raise UserError(f"{source} has more than {_MOST_FRAMES:,} frames: cut it")
     notes = []
     if video.skipped:
         notes.append(f"{source} is damaged: {video.skipped} pieces of it were passed over")
-    if not any(map(len, found)):
+    if not any(counts):
         notes.append(f"{source}: nobody was seen")
-    joints = found[0].shape[1] if found else 0
-    poses = np.zeros((max(1, *map(len, found)), len(found), joints, 3), np.float32)
-    for frame, some in enumerate(found):
-        poses[: len(some), frame] = some
+    persons_found = np.frombuffer(found, np.float32).reshape(-1, joints, 3)
+    frame = np.repeat(np.arange(len(counts)), counts)
+    slot = np.arange(len(frame)) - np.repeat(np.cumsum(counts) - counts, counts)
+    poses = np.zeros((max(1, *counts), len(counts), joints, 3), np.float32)
+    poses[slot, frame] = persons_found
     poses = follow(poses)[:persons]
     keypoints = (poses[..., :2] / video.scale).astype(np.float16)
     scores = poses[..., 2].astype(np.float16)
