@@ -234,7 +234,7 @@ def live(options: argparse.Namespace) -> None:
     from har.video.decoding import open_video
     from har.video.estimators import load
 
-    recognizer = _load_model(options.model)
+    recognizer = _load_model(options)
     estimate = load(options.models)
     source = options.stream or str(options.camera)
     with open_video(source) as video:
