@@ -10,7 +10,7 @@ from stages import METRICS
 NEXT = """
 next:
   dvc plots show                            curves, confusion, mistakes (make plots: one file)
-  dvc exp run -S model.dropout=0.5          change something; dvc metrics diff --no-path tells
+  dvc exp run -S model.dropout=0.4          change something; dvc metrics diff --no-path tells
   python -m har predict FILE                name the action of your own clips
   make ui                                   browse all runs in MLflow
 """

@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -319,3 +320,15 @@ def test_as_a_program(work):
     code = "import sys, har.__main__ as m\ntry: m.main(['--help'])\nexcept SystemExit: pass\n"
     done = python("-c", code + "assert not {'torch', 'numpy', 'matplotlib'} & set(sys.modules)")
     assert done.returncode == 0 and "import-reference" in done.stdout, done.stderr
+
+
+def test_the_everyday_model_answers_where_none_was_trained(
+    tmp_path, tiny_pickle, monkeypatch, capsys
+):
+    (tmp_path / "models").mkdir()
+    shutil.copy(ROOT / "models/everyday.safetensors", tmp_path / "models")
+    monkeypatch.chdir(tmp_path)
+    main(["predict", str(tiny_pickle), "--json"])
+    output = capsys.readouterr()
+    assert "no model was trained here" in output.err
+    assert "models/everyday.safetensors" in output.out

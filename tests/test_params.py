@@ -39,9 +39,9 @@ def test_yaml_is_read_as_dvc_reads_it(tmp_path, text):
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
-        ("  dropout: 0.4", "  dropuot: 0.4", "model.dropuot: unknown key; known are arch"),
-        ("  dropout: 0.4", "  dropout: high", "model.dropout.*valid number.*'high'"),
-        ("  dropout: 0.4", "  dropout: 1.5", "model.dropout.*less than 1.*1.5"),
+        ("  dropout: 0.5", "  dropuot: 0.4", "model.dropuot: unknown key; known are arch"),
+        ("  dropout: 0.5", "  dropout: high", "model.dropout.*valid number.*'high'"),
+        ("  dropout: 0.5", "  dropout: 1.5", "model.dropout.*less than 1.*1.5"),
         ("  protocol: group", "  protocol: grup", "split.protocol.*'group', 'leave_one_group"),
         ("threads: 1", "threads: true", "threads.*integer.*True"),
         ("threads: 1\n", "", "threads: this key is missing"),
@@ -63,8 +63,8 @@ def test_yaml_is_read_as_dvc_reads_it(tmp_path, text):
             "baseline.model.*write arch: keras_lstm",
         ),
         (
-            "  dropout: 0.4",
-            "  dropout: 0.4\n  batch_norm: true",
+            "  dropout: 0.5",
+            "  dropout: 0.5\n  batch_norm: true",
             "model: the key batch_norm is gone",
         ),
         ("seed: 42", "seed: [1, 2", "not readable YAML"),

@@ -1,12 +1,15 @@
 """Pre-training on simulated motion, and training that starts from its encoder."""
 
+import hashlib
+
 import numpy as np
 import torch
 
-from har.clips.simulate.everyday import CLASSES
+from har.clips.simulate.everyday import CLASSES, draw
 from har.models import build
 from har.models.encoder import encoder_of, fits
-from har.params import Pretraining, load_section
+from har.params import Pretraining, load_section, load_yaml
+from har.recognition.recognizer import Recognizer
 from har.skeleton import LAYOUTS
 from har.training.optimizers import make_optimizer
 from har.training.pretraining import pretrain, simulated_windows
@@ -78,3 +81,21 @@ def test_the_encoder_learns_at_a_share_of_the_rate():
     assert len(rates) == len(list(network.parameters()))
     for name, weight in network.named_parameters():
         assert rates[id(weight)] == (0.4 if name.startswith("classifiers") else 0.1)
+
+
+def test_the_committed_model_is_the_one_that_the_pipeline_made():
+    lock = load_yaml(ROOT / "pretraining/dvc.lock")["stages"]["everyday"]
+    made = {out["path"]: out["md5"] for out in lock["outs"]}
+    content = (ROOT / "models/everyday.safetensors").read_bytes()
+    assert hashlib.md5(content).hexdigest() == made["pretraining/everyday.safetensors"]
+    assert len(content) < 3_000_000
+    parameters = lock["params"]["pretraining/params.yaml"]
+    assert Pretraining.model_validate(parameters) == SETTINGS
+
+
+def test_the_everyday_model_names_new_simulated_windows():
+    drawn = draw(400, np.random.default_rng(7), seconds=(2.0, 5.0))
+    network = Recognizer.load(ROOT / "models/everyday.safetensors").model
+    with torch.inference_mode():
+        found = network(torch.from_numpy(drawn.poses)).argmax(1).numpy()
+    assert (found == drawn.labels).mean() > 0.75  # chance is 1 in 42
