@@ -6,7 +6,7 @@ import numpy as np
 
 from har.clips.axes import check_axes, recognise, reorder, sizes
 from har.clips.clip import UNLABELLED, Clip
-from har.clips.limits import TOO_FAR
+from har.clips.limits import MOST_NUMBERS, TOO_FAR
 from har.clips.notes import Notes
 from har.clips.safe_pickle import shown
 from har.errors import UserError
@@ -17,6 +17,7 @@ _HIGHEST_SCORE = 1.5
 _METRES = 10  # coordinates above are pixels
 _SHARES = 3  # of the image; joints outside of it are guessed, not so far
 _OUTSIDE = 0.5  # of the image
+_DEEPEST = 6  # lists in lists
 _FAR = 3  # image sizes beyond the image, from where on a coordinate is worth a note
 
 
@@ -117,11 +118,28 @@ def numbers(value: Any, complaint: str) -> np.ndarray:
     try:
         if isinstance(value, str | bytes) or getattr(value, "dtype", np.dtype("O")).kind in "US":
             raise TypeError
+        if isinstance(value, list | tuple) and _leaves(value, _DEEPEST, {}) > MOST_NUMBERS:
+            raise ValueError
         return np.array(value, dtype=np.float64)
     except (ValueError, TypeError, OverflowError, RecursionError):
         raise UserError(
             f"{complaint}, an array or nested lists of one depth, but has {shown(value)}"
         ) from None
+
+
+def _leaves(value: Any, depth: int, known: dict[int, int]) -> int:
+    """Numbers in nested lists, one list in many places counted in each of them.
+
+    Raises:
+        ValueError: they are nested deeper than `depth`.
+    """
+    if not isinstance(value, list | tuple):
+        return 1
+    if not depth:
+        raise ValueError
+    if id(value) not in known:
+        known[id(value)] = sum(_leaves(part, depth - 1, known) for part in value)
+    return known[id(value)]
 
 
 def _scores_in_order(
