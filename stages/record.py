@@ -75,7 +75,8 @@ def code_tags(name: str) -> dict[str, str]:
     if Path(".git").exists():
         try:
             tags["mlflow.source.git.commit"] = git("rev-parse", "HEAD")
-            changes = git("status", "--porcelain", "--", *_CODE)
+            # Without locks, git writes nothing where it only looks.
+            changes = git("--no-optional-locks", "status", "--porcelain", "--", *_CODE)
         except UserError as error:
             print(f"warning: the commit is not sent to MLflow: {error}", file=sys.stderr)
         else:

@@ -260,7 +260,9 @@ def test_a_disk_that_takes_no_more_is_told(copy, stage):
     *warnings, error = errors.splitlines()
     assert process.returncode == 2
     assert re.match(r"error: cannot write [\w/.]+: File too large; free some space", error), errors
-    assert all(line.startswith("warning: MLflow") for line in warnings) and len(warnings) <= 1
+    assert all(line.startswith("warning: MLflow") for line in warnings) and len(warnings) <= 1, (
+        errors
+    )
     check_it_is_as_before(copy, before)
     assert not list(copy.folder.rglob("*.part"))
 

@@ -67,7 +67,7 @@ def test_a_changed_setting_reruns_what_depends_on_it(repository):
     assert "models/baseline.safetensors" not in changed
     difference = json.loads(repository.dvc("params", "diff", "--json"))["params.yaml"]
     assert list(difference) == ["model.dropout"]
-    assert (difference["model.dropout"]["old"], difference["model.dropout"]["new"]) == (0.4, 0.2)
+    assert (difference["model.dropout"]["old"], difference["model.dropout"]["new"]) == (0.5, 0.2)
     assert "improved" in repository.dvc("metrics", "diff", "--all")
     assert repository.run("git", "diff", "--stat", "dvc.yaml") == ""  # with its shared list
     repository.run("git", "checkout", "--", ".")
