@@ -1,6 +1,8 @@
 # `make repro` and `make test` need nothing but Python 3.11+, git and make: both set up .venv first.
 
 PYTHON ?= python3
+# TORCH=cpu installs PyTorch's CPU build from PyTorch's own index: on Linux, PyPI's brings CUDA along.
+TORCH ?=
 # DVC runs stages as `python -m stages.NAME`: the environment's python must come first. Programs are
 # run as modules, since the first line of a script can't name a folder with a space. Where .venv is a
 # link, its target counts (docs/experiments.md, Folders of any name).
@@ -8,7 +10,7 @@ export PATH := $(shell cd .venv 2>/dev/null && pwd -P || echo "$$PWD/.venv")/bin
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help video repro experiment crossval leaderboard bench report deps pretrain test test-keras check ui plots serve lock clean dvc-ready history
+.PHONY: help environment video repro experiment crossval leaderboard bench report deps pretrain test test-keras check lock-check ui plots serve lock clean dvc-ready history
 
 help:  ## list what there is
 	@grep -hE '^[a-z-]+:.*##' Makefile | awk -F ':.*## ' '{sub(/:.*/, "", $$1); printf "make %-12s %s\n", $$1, $$2}'
@@ -16,8 +18,11 @@ help:  ## list what there is
 .venv/installed: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
+	$(if $(filter cpu,$(TORCH)),.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --index-url https://download.pytorch.org/whl/cpu $$(grep '^torch==' requirements.lock))
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	@touch $@
+
+environment: .venv/installed  ## set up .venv and nothing else: make environment TORCH=cpu
 
 # DVC has to be told where there is no git repository, as in an exported tree.
 dvc-ready: .venv/installed
@@ -46,6 +51,9 @@ check: dvc-ready  ## style, types, and whether dvc.lock matches code and setting
 	python -m ruff check .
 	python -m ruff format --check .
 	python -m mypy
+	@$(MAKE) --no-print-directory lock-check
+
+lock-check: dvc-ready  ## whether dvc.lock matches code and settings
 	@said=$$(python -m dvc repro --dry --allow-missing) || { echo "$$said"; exit 1; }; \
 	if echo "$$said" | grep 'Running stage'; then echo 'dvc.lock is stale: run make repro and commit it'; exit 1; fi
 
