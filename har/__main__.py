@@ -110,8 +110,10 @@ def show(options: argparse.Namespace) -> None:
             "--overlay out.mp4"
         )
     for path, suffix in (
-        (options.output, ".png"), (options.gif, ".gif"), (options.overlay, ".mp4")
-    ):  # fmt: skip
+        (options.output, ".png"),
+        (options.gif, ".gif"),
+        (options.overlay, ".mp4"),
+    ):
         if path:
             _check_suffix(path, suffix)
     if options.overlay and not is_video(options.file):
@@ -440,9 +442,13 @@ def _write_overlay(options: argparse.Namespace, recognizer: "Recognizer", clip: 
         # A stream may have gone on since its skeletons were extracted.
         for number, picture in zip(range(frames), pictures, strict=False):
             overlay = overlay or Overlay(
-                picture.shape[:2], recognizer.checkpoint.layout, recognizer.classes, spans,
-                np.array(rows), frames,
-            )  # fmt: skip
+                picture.shape[:2],
+                recognizer.checkpoint.layout,
+                recognizer.classes,
+                spans,
+                np.array(rows),
+                frames,
+            )
             add(overlay.draw(picture, poses[:, number], number))
 
 
@@ -547,10 +553,15 @@ def _clips_to_check(source: str | None, recognizer: "Recognizer") -> "ClipSet":
         generator = np.random.default_rng(0)
         shape = len(layout.joints), layout.dimensions
         clips = [
-            make_clip(f"random {n}", generator.normal(200, 40, (2, 20 * n, *shape)), None,
-                      (400, 400), layout.dimensions)
+            make_clip(
+                f"random {n}",
+                generator.normal(200, 40, (2, 20 * n, *shape)),
+                None,
+                (400, 400),
+                layout.dimensions,
+            )
             for n in range(1, 6)
-        ]  # fmt: skip
+        ]
     return ClipSet(clips, [])
 
 
@@ -589,9 +600,12 @@ def _parser() -> argparse.ArgumentParser:
             "--persons", type=_count, default=2, help="most persons of a video (default: 2)"
         )
         added.add_argument(
-            "--min-size", type=_share, default=0.05, metavar="SHARE",
+            "--min-size",
+            type=_share,
+            default=0.05,
+            metavar="SHARE",
             help="least size of a video's person, of the picture's shorter side (default: 0.05)",
-        )  # fmt: skip
+        )
         added.add_argument(
             "--models",
             metavar="DIR",

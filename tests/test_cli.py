@@ -310,9 +310,12 @@ def test_as_a_program(work):
 
     def python(*arguments):
         return subprocess.run(
-            [sys.executable, *arguments], capture_output=True, text=True, timeout=120,
+            [sys.executable, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=120,
             env=os.environ | {"PYTHONPATH": str(ROOT)},
-        )  # fmt: skip
+        )
 
     done = python("-m", "har", "predict", "nothing.pkl")
     assert (done.returncode, done.stdout) == (2, "")

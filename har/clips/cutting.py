@@ -35,9 +35,10 @@ def recording_of(name: str, known: Iterable[str], table: Path) -> str | None:
         return name
     wanted = _parts(name)
     fit = [
-        one for one in known
+        one
+        for one in known
         if (own := _parts(one))[-len(wanted) :] == wanted or wanted[-len(own) :] == own
-    ]  # fmt: skip
+    ]
     if len(fit) > 1:
         raise UserError(
             f"{table} names {name}, which is {len(fit)} of the recordings, such as {fit[0]} and "
@@ -114,8 +115,9 @@ def cut(
             segment = Segment(name, start, end, BACKGROUND, in_frames=True)
             clip = _part(recording, segment, start, end, table)
             clips[f"{clip.id}_{BACKGROUND}"] = (
-                replace(clip, id=f"{clip.id}_{BACKGROUND}"), BACKGROUND
-            )  # fmt: skip
+                replace(clip, id=f"{clip.id}_{BACKGROUND}"),
+                BACKGROUND,
+            )
     if not clips:
         raise UserError(f"{table} has points in time only: label stretches, with start and end")
     if moments:

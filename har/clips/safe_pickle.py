@@ -217,9 +217,8 @@ class _Machine:
                 long = info.arg and info.arg.n in _LONG_LENGTHS
                 code = info.code.encode("latin1")
                 table[code] = decode, bounded if long else file, self.handlers[info.name]
-        read, push, put, memo, number = (
-            file.read, self.stack.append, self._put, self.memo, int.from_bytes
-        )  # fmt: skip
+        read, push, put, memo = file.read, self.stack.append, self._put, self.memo
+        number = int.from_bytes
         long_get, long_put = pickle.LONG_BINGET, pickle.LONG_BINPUT
         for _ in range(allowed):
             code = read(1)

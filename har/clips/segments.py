@@ -28,9 +28,22 @@ _JSON_MARK = re.compile(r'"(timelinelabels|data_format_version|start|start_?time
 
 # Columns and keys, in lower case. Times are seconds unless they are of the second kind.
 _RECORDING = (
-    "clip", "video", "file", "filename", "file_name", "videopath", "path", "url", "frame_dir",
-    "media file name", "media file path", "media file", "file path", "file name", "observation id",
-)  # fmt: skip
+    "clip",
+    "video",
+    "file",
+    "filename",
+    "file_name",
+    "videopath",
+    "path",
+    "url",
+    "frame_dir",
+    "media file name",
+    "media file path",
+    "media file",
+    "file path",
+    "file name",
+    "observation id",
+)
 _LABEL = ("label", "class", "action", "behavior", "annotation")
 _START = ("start", "start_time", "starttime", "start time", "start (s)", "begin time - ss.msec")
 _END = ("end", "end_time", "endtime", "end time", "stop (s)", "end time - ss.msec")

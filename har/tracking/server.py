@@ -67,10 +67,22 @@ def serve(model: str, project: Path, host: str = "127.0.0.1", port: int = 5001) 
         ),
     }
     command = [
-        sys.executable, "-m", "uvicorn", "--factory", "har.tracking.server:application",
-        "--app-dir", str(folder / "code"), "--host", host, "--port", str(port),
-        "--limit-concurrency", str(_MOST_AT_ONCE), "--log-level", "warning",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "--factory",
+        "har.tracking.server:application",
+        "--app-dir",
+        str(folder / "code"),
+        "--host",
+        host,
+        "--port",
+        str(port),
+        "--limit-concurrency",
+        str(_MOST_AT_ONCE),
+        "--log-level",
+        "warning",
+    ]
     os.chdir(folder)
     os.execve(sys.executable, command, environment)  # signals reach the server itself
 

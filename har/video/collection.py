@@ -83,10 +83,12 @@ def find(paths: Sequence[str]) -> list[Source]:
             folders = inside.parts[:-1]
             found.append(
                 Source(
-                    str(file), str(inside.with_suffix("")), folders[0] if folders else None,
+                    str(file),
+                    str(inside.with_suffix("")),
+                    folders[0] if folders else None,
                     folders[1] if len(folders) > 1 else None,
                 )
-            )  # fmt: skip
+            )
     count = Counter(name_of(source.path) for source in found)
     sources = [
         replace(source, id=name) if count[name := name_of(source.path)] == 1 else source
@@ -225,9 +227,14 @@ def _try(path: str, settings: Settings, threads: int, progress: bool = False) ->
     """The clip of a video, or what is wrong with it."""
     try:
         return extract(
-            path, _estimator(settings.models, threads), settings.follow, settings.persons,
-            settings.least_size, threads or None, progress,
-        )  # fmt: skip
+            path,
+            _estimator(settings.models, threads),
+            settings.follow,
+            settings.persons,
+            settings.least_size,
+            threads or None,
+            progress,
+        )
     except UserError as error:
         return str(error)
 
@@ -245,9 +252,11 @@ def _on_dask(
     with ExitStack() as open_things:
         if scheduler is None:
             cluster = LocalCluster(
-                n_workers=workers, threads_per_worker=1, dashboard_address=None,
+                n_workers=workers,
+                threads_per_worker=1,
+                dashboard_address=None,
                 silence_logs=logging.CRITICAL,
-            )  # fmt: skip
+            )
             client = Client(open_things.enter_context(cluster))
         else:
             try:

@@ -13,9 +13,25 @@ import numpy as np
 from har.errors import UserError
 
 SUFFIXES = (
-    ".3gp", ".asf", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg",
-    ".mpg", ".mts", ".ogv", ".ts", ".vob", ".webm", ".wmv",
-)  # fmt: skip
+    ".3gp",
+    ".asf",
+    ".avi",
+    ".flv",
+    ".gif",
+    ".m2ts",
+    ".m4v",
+    ".mkv",
+    ".mov",
+    ".mp4",
+    ".mpeg",
+    ".mpg",
+    ".mts",
+    ".ogv",
+    ".ts",
+    ".vob",
+    ".webm",
+    ".wmv",
+)
 _ADDRESS = re.compile(r"(https?|rtsps?|rtmps?|udp|srt)://", re.IGNORECASE)
 _LONGEST_SIDE = 1280  # pixels; larger frames are shrunk: the estimators see persons at 256
 _USUAL_RATE = 30.0  # frames per second of the published sets, at most

@@ -153,9 +153,10 @@ def cut_out(frame: np.ndarray, region: Region, size: tuple[int, int], fill: int 
     inside = [
         (max(start, 0), min(start + extent, limit), start, target / extent)
         for start, extent, limit, target in (
-            (top, height, frame.shape[0], size[0]), (left, width, frame.shape[1], size[1])
+            (top, height, frame.shape[0], size[0]),
+            (left, width, frame.shape[1], size[1]),
         )
-    ]  # fmt: skip
+    ]
     if any(start >= end for start, end, *_ in inside):
         return canvas
     rows, columns = (slice(start, end) for start, end, *_ in inside)

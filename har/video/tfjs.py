@@ -21,15 +21,34 @@ _OPSET = 18
 _END = 2**31 - 1  # of an axis of any length
 _TYPES = {"DT_FLOAT": TensorProto.FLOAT, "DT_INT32": TensorProto.INT32, "DT_BOOL": TensorProto.BOOL}
 _RENAMED = {
-    "Abs": "Abs", "AddV2": "Add", "AddN": "Sum", "Equal": "Equal", "Exp": "Exp", "FloorDiv": "Div",
-    "Greater": "Greater", "GreaterEqual": "GreaterOrEqual", "Identity": "Identity", "Less": "Less",
-    "LogicalAnd": "And", "Maximum": "Max", "Minimum": "Min", "Mul": "Mul", "Range": "Range",
-    "RealDiv": "Div", "Reciprocal": "Reciprocal", "Select": "Where", "Sigmoid": "Sigmoid",
-    "Sqrt": "Sqrt", "Sub": "Sub",
-}  # fmt: skip
+    "Abs": "Abs",
+    "AddV2": "Add",
+    "AddN": "Sum",
+    "Equal": "Equal",
+    "Exp": "Exp",
+    "FloorDiv": "Div",
+    "Greater": "Greater",
+    "GreaterEqual": "GreaterOrEqual",
+    "Identity": "Identity",
+    "Less": "Less",
+    "LogicalAnd": "And",
+    "Maximum": "Max",
+    "Minimum": "Min",
+    "Mul": "Mul",
+    "Range": "Range",
+    "RealDiv": "Div",
+    "Reciprocal": "Reciprocal",
+    "Select": "Where",
+    "Sigmoid": "Sigmoid",
+    "Sqrt": "Sqrt",
+    "Sub": "Sub",
+}
 _CONVOLUTIONS = (
-    "Conv2D", "_FusedConv2D", "DepthwiseConv2dNative", "FusedDepthwiseConv2dNative",
-)  # fmt: skip
+    "Conv2D",
+    "_FusedConv2D",
+    "DepthwiseConv2dNative",
+    "FusedDepthwiseConv2dNative",
+)
 
 
 def to_onnx(model: bytes, weights: bytes) -> onnx.ModelProto:
@@ -219,9 +238,12 @@ class _Converter:
                 return self.node("Mul", difference, difference)
             case "MaxPool":
                 pooled = self.one(
-                    "MaxPool", self.channels_first(inputs[0]), auto_pad=_padding(attributes),
-                    kernel_shape=attributes["ksize"][1:3], strides=attributes["strides"][1:3],
-                )  # fmt: skip
+                    "MaxPool",
+                    self.channels_first(inputs[0]),
+                    auto_pad=_padding(attributes),
+                    kernel_shape=attributes["ksize"][1:3],
+                    strides=attributes["strides"][1:3],
+                )
                 return [self.channels_last(pooled)]
             case "ResizeBilinear":
                 return [self.resized(inputs, attributes)]
@@ -248,10 +270,15 @@ class _Converter:
             kernel = kernel.transpose(3, 2, 0, 1)
         bias = [self.constant(array) for array in constants[2:3] if array is not None]
         result = self.one(
-            "Conv", self.channels_first(image), self.constant(kernel), *bias,
-            auto_pad=_padding(attributes), strides=attributes["strides"][1:3],
-            dilations=attributes["dilations"][1:3], group=groups,
-        )  # fmt: skip
+            "Conv",
+            self.channels_first(image),
+            self.constant(kernel),
+            *bias,
+            auto_pad=_padding(attributes),
+            strides=attributes["strides"][1:3],
+            dilations=attributes["dilations"][1:3],
+            group=groups,
+        )
         for after in attributes.get("fused_ops", ()):
             if after == "Relu6":
                 limits = [self.constant(np.array(limit, np.float32)) for limit in (0, 6)]

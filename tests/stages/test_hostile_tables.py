@@ -186,19 +186,32 @@ def test_arrays_with_other_headers_are_refused(folder, name, use):
     others += [
         header(other) + frames
         for other in (
-            (10**12, *shape[1:]), (2**62, 2**62, 17, 3), (-1, *shape[1:]),
-            (shape[0] - 1, *shape[1:]), (0, *shape[1:]), (len(frames) // 4,), (), (1, *shape),
-            (True, 1.5, None), (shape, 1, 2),
+            (10**12, *shape[1:]),
+            (2**62, 2**62, 17, 3),
+            (-1, *shape[1:]),
+            (shape[0] - 1, *shape[1:]),
+            (0, *shape[1:]),
+            (len(frames) // 4,),
+            (),
+            (1, *shape),
+            (True, 1.5, None),
+            (shape, 1, 2),
         )
-    ]  # fmt: skip
+    ]
     fortran = whole[:128].replace(b"'fortran_order': False", b"'fortran_order': True ")
     deep = b"(" * 9000
     others += [
-        fortran + frames, whole[:-1], whole + b"\0", whole[:5], b"",
+        fortran + frames,
+        whole[:-1],
+        whole + b"\0",
+        whole[:5],
+        b"",
         b"\x93NUMPY\x01\x00" + len(deep).to_bytes(2, "little") + deep,
-        b"\x93NUMPY\x03\x00\xff\xff\xff\xff" + deep, b"PK\x03\x04" + whole,
-        b"PK\x05\x06" + bytes(18), b"\x80\x04cos\nsystem\n(S'false'\ntR.",
-    ]  # fmt: skip
+        b"\x93NUMPY\x03\x00\xff\xff\xff\xff" + deep,
+        b"PK\x03\x04" + whole,
+        b"PK\x05\x06" + bytes(18),
+        b"\x80\x04cos\nsystem\n(S'false'\ntR.",
+    ]
     for other in others:
         path.write_bytes(other)
         assert "is damaged" in refusal(use, folder), other[:150]
@@ -229,7 +242,7 @@ def test_tables_that_contradict_themselves_are_refused(folder):
         (features, use_features, "clip3,1,", "clip3,-1,", "a label that is no class"),
         (features, use_features, "clip3,1,", f"clip3,{2**64},", "too large"),
         (features, use_features, ",0,3,256", f",{2**63 - 1},3,256", "does not fit x.npy"),
-    ):  # fmt: skip
+    ):
         text = path.read_text()
         assert old in text
         path.write_text(text.replace(old, new, 1))
@@ -244,13 +257,20 @@ def test_settings_that_do_not_fit_the_features_are_refused(folder):
     right = json.loads(path.read_text())
     assert not refusal(use_features, folder)
     for wrong in (
-        [], 3, {}, right | {"layout": "ntu25"}, right | {"layout": ["coco17"]},
-        right | {"classes": "01"}, right | {"classes": ["0"]}, right | {"classes": ["0", "0"]},
+        [],
+        3,
+        {},
+        right | {"layout": "ntu25"},
+        right | {"layout": ["coco17"]},
+        right | {"classes": "01"},
+        right | {"classes": ["0"]},
+        right | {"classes": ["0", "0"]},
         right | {"classes": {"0": 1, "1": 2}},
-        right | {"preprocess": None}, right | {"preprocess": right["preprocess"] | {"persons": 1}},
+        right | {"preprocess": None},
+        right | {"preprocess": right["preprocess"] | {"persons": 1}},
         right | {"preprocess": right["preprocess"] | {"frames": 9}},
         right | {"preprocess": right["preprocess"] | {"run": "ls"}},
-    ):  # fmt: skip
+    ):
         path.write_text(json.dumps(wrong))
         assert str(folder / "data/features") in refusal(use_features, folder), wrong
     for text in ("[" * 10**5, '{"layout":' * 10**5, "9" * 5000, "\ud800", "NaN", ""):

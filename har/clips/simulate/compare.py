@@ -142,9 +142,13 @@ def _scores(axes: Axes, genuine: list[Clip], simulated: list[Clip]) -> None:
             scores, _ = score_table(clips)
             _boxes(axes, list(scores.T), shift, colour, label)
     axes.set_xticks(
-        range(len(joints)), [joint.replace("_", " ") for joint in joints], rotation=60, ha="right",
-        fontsize=8, rotation_mode="anchor",
-    )  # fmt: skip
+        range(len(joints)),
+        [joint.replace("_", " ") for joint in joints],
+        rotation=60,
+        ha="right",
+        fontsize=8,
+        rotation_mode="anchor",
+    )
     axes.set(ylabel="score", title="Score of each joint, ApplyEyeMakeup, person slot 0")
     axes.set_ylim(-0.04, 1.17)
     axes.legend(fontsize=8, loc="upper right", ncols=2)
@@ -166,9 +170,11 @@ def _noise(axes: Axes, genuine: list[Clip], simulated: list[Clip]) -> None:
         axes.plot(middle, quartiles[1], marker=marker, color=colour, label=label)
         axes.fill_between(middle, quartiles[0], quartiles[2], color=colour, alpha=0.25, lw=0)
     axes.set(
-        yscale="log", xlabel="score", ylabel="pixels",
+        yscale="log",
+        xlabel="score",
+        ylabel="pixels",
         title="Unsteadiness of a joint by its score\n(median and quartiles)",
-    )  # fmt: skip
+    )
     axes.legend(fontsize=8)
 
 
