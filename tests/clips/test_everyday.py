@@ -51,6 +51,32 @@ def test_seen_joints_lie_near_the_truth(windows):
     assert np.median((away / height)[seen]) < 0.02
 
 
+def test_movenet_scores_low_and_says_where_unseen_joints_might_be():
+    """docs/simulated.md has the figures of the real one."""
+
+    def poses_and_inside(*shares):
+        drawn = everyday.draw(1500, np.random.default_rng(2), 32, shares=shares)
+        places, size = drawn.truth[..., :2], drawn.image_size[:, None, None]
+        inside = ((places > 0) & (places < size)).all(-1)
+        return drawn.poses[:, 0], inside, size
+
+    poses, inside, size = poses_and_inside(0, 1, 0)
+    score = poses[..., 2]
+    there = score.any(-1)
+    low, middle, high = np.quantile(score[there & inside.all(-1)], (0.1, 0.5, 0.9))
+    assert low < 0.3 and 0.5 < middle < 0.7 and 0.75 < high < 0.85
+    outside = there[..., None] & ~inside
+    assert np.median(score[outside]) < 0.15 and (score[outside] > 0).mean() > 0.6
+    told = (poses[..., :2] / size)[outside & (score > 0)]
+    assert ((told > -0.1) & (told < 1.1)).all(-1).mean() > 0.99
+    hips = inside[..., 11:13].any(-1)
+    assert there[~hips].mean() < 0.96 < there[hips].mean()
+
+    poses, inside, _ = poses_and_inside(1, 0, 0)
+    assert np.median(poses[..., 2][inside & (poses[..., 2] > 0)]) > 0.8
+    assert not poses[~inside].any()
+
+
 def test_the_generator_decides_everything(windows):
     again = everyday.draw(400, np.random.default_rng(3), frames=32, persons=2)
     other = everyday.draw(400, np.random.default_rng(4), frames=32, persons=2)

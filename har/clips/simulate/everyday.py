@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from har.clips.simulate import exercises, gestures, household, locomotion, sports
+from har.clips.simulate import exercises, filming, gestures, household, locomotion, sports
 from har.clips.simulate.filming import film, observe, wander
 from har.clips.simulate.kinematics import Bodies, Motion, Z, joints, sample_bodies, single, standing
 from har.clips.simulate.programs import Programs, none
@@ -21,6 +21,7 @@ _FLIP = LAYOUTS["coco17"].flip
 # From which side people are filmed: how probably from the front, the side, the back, anywhere.
 FRONT, SIDE, ANY = (0.7, 0.15, 0.05, 0.1), (0.1, 0.65, 0.05, 0.2), (0.3, 0.3, 0.15, 0.25)
 BEHIND = (0.1, 0.3, 0.4, 0.2)  # where the game goes away from those who watch
+_DETECTORS = (filming.HRNET, filming.MOVENET, filming.BY_HAND)
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ def draw(
     persons: int = 1,
     programs: Programs | None = None,
     seconds: tuple[float, float] = (0.0, 60.0),
+    shares: tuple[float, float, float] = (0.5, 0.25, 0.25),
 ) -> Windows:
     """Draw windows of random classes; every one has a body, a style and a camera of its own.
 
@@ -127,6 +129,7 @@ def draw(
         programs: further classes, one for each program. All classes are equally probable.
         seconds: shortest and longest window, within what each class allows. Windows of one
             length or nearly so tell tempo, which is what parts running from jogging.
+        shares: of windows whose joints come from HRNet, from MoveNet and from people's hands.
     """
     count = len(classes) + (0 if programs is None else len(programs))
     labels = np.sort(generator.integers(count, size=number))
@@ -143,11 +146,15 @@ def draw(
     native = np.maximum(single(span * rate), 4)
     points = mirrored(generator, joints(bodies, motion), motion.heading)
     # People who mark joints by hand often name the sides of the picture, not the person's.
-    annotated = generator.random(number) < 0.25
-    swapped = np.flatnonzero(annotated & (generator.random(number) < 0.6))
+    detector = generator.choice(len(_DETECTORS), number, p=shares)
+    by_hand = np.array([one.by_hand for one in _DETECTORS])[detector]
+    swapped = np.flatnonzero(by_hand & (generator.random(number) < 0.6))
     points[swapped] = points[swapped][:, :, _FLIP]
     view = film(generator, points, motion.heading, is_wide(motion))
-    poses = observe(generator, view, native, annotated)
+    poses = np.zeros((number, frames, 17, 3), np.float32)
+    for index, one in enumerate(_DETECTORS):
+        some = np.flatnonzero(detector == index)
+        poses[some] = observe(generator, view[some], native[some], one)
     slots = np.zeros((number, persons, frames, 17, 3), np.float32)
     slots[:, 0] = poses
     for slot in range(1, persons):

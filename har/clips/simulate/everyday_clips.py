@@ -15,7 +15,7 @@ from har.clips.simulate.kinematics import Bodies, Y, joints, sample_bodies, sing
 PEOPLE = range(1, 25)
 _SUBSETS = {"train": range(1, 17), "val": range(17, 21), "test": range(21, 25)}
 # The grooming set's legs are under tables; here they are in full view.
-_IN_VIEW = filming.CLEAR - detector.CLEAR
+_IN_VIEW = filming.HRNET.clear - detector.CLEAR
 # Keeps these people apart from the grooming set's groups, whatever the seed.
 _EVERYDAY = 14
 

@@ -1,10 +1,12 @@
 """Cameras and detectors for batches: what is seen of thousands of moving bodies at once.
 
 The faults are those of `detector`, drawn for whole batches: noise that grows as the score falls,
-faces turned away, limbs behind the body, joints and frames that are missed, confused sides.
+faces turned away, limbs behind the body, joints and frames that are missed, confused sides. Three
+kinds of skeletons are known: HRNet's, as published sets have them, MoveNet's, as `har extract`
+writes them, and those that people marked by hand.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -14,8 +16,56 @@ _SWAP = {
     "arms": np.array([0, 1, 2, 3, 4, 6, 5, 8, 7, 10, 9, 11, 12, 13, 14, 15, 16]),
     "legs": np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 11, 14, 13, 16, 15]),
 }
-# Logit of the score of a joint in full view: faces and shoulders are found better than ankles.
-CLEAR = single([2.6, 2.6, 2.6, 2.2, 2.2, 2.3, 2.3, 2, 2, 1.8, 1.8, 1.8, 1.8, 2, 2, 1.8, 1.8])
+
+
+@dataclass(frozen=True)
+class Detector:
+    """Habits of whoever finds persons and their joints.
+
+    Attributes:
+        clear: (17,) logit of the score of a joint in full view.
+        persons: mean and standard deviation of what persons add to that logit.
+        joints: standard deviation among the joints of a person.
+        flicker: standard deviation from frame to frame.
+        covered: what covered joints lose, as a share of what HRNet's lose.
+        threshold: lowest and highest score under which a joint is left out.
+        guesses: whether joints that cannot be seen are put somewhere, with a low score.
+        needs_hips: whether nobody is found in many frames that show no hips.
+        by_hand: whether scores are 0 and 1, places exact, and heads a single point.
+    """
+
+    clear: np.ndarray
+    persons: tuple[float, float]
+    joints: float
+    flicker: float
+    covered: float
+    threshold: tuple[float, float]
+    guesses: bool = False
+    needs_hips: bool = False
+    by_hand: bool = False
+
+
+# Faces and shoulders are found better than ankles.
+HRNET = Detector(
+    clear=single([2.6, 2.6, 2.6, 2.2, 2.2, 2.3, 2.3, 2, 2, 1.8, 1.8, 1.8, 1.8, 2, 2, 1.8, 1.8]),
+    persons=(0.3, 0.7),
+    joints=0.4,
+    flicker=0.25,
+    covered=1.0,
+    threshold=(0.02, 0.4),
+)
+# Low and spread. Measured: docs/simulated.md.
+MOVENET = Detector(
+    clear=single([0.8, 0.9, 0.9, 0.7, 0.7, 0.8, 0.8, 0.5, 0.5, 0, 0, 0.8, 0.8, 0.6, 0.6, 0.6, 0.6]),
+    persons=(0.0, 0.4),
+    joints=0.4,
+    flicker=0.4,
+    covered=0.4,
+    threshold=(0.05, 0.05),  # what training hides: preprocess.hide_below
+    guesses=True,
+    needs_hips=True,
+)
+BY_HAND = replace(HRNET, threshold=(0.35, 0.65), by_hand=True)
 
 
 @dataclass(frozen=True)
@@ -36,6 +86,10 @@ class View:
     facing: np.ndarray
     image_size: np.ndarray
     scale: np.ndarray
+
+    def __getitem__(self, index: np.ndarray) -> "View":
+        """What the cameras see of some of the bodies."""
+        return View(*(getattr(self, field.name)[index] for field in fields(self)))
 
 
 def film(
@@ -72,10 +126,12 @@ def film(
     way = np.ptp(right[..., 11], axis=1)[:, None] + 0.3
     scale = np.minimum(share * image[:, 1:] / height, 1.05 * image[:, :1] / way)
     where = image * (0.5 + 0.1 * generator.standard_normal((number, 2)))
-    # Some are filmed from near: head and hands fill the picture, the legs are below it.
-    near = np.flatnonzero((generator.random(number) < 0.12) & ~wide)
-    scale[near] *= generator.uniform(1.4, 2.4, (len(near), 1))
-    where[near, 1] += 0.22 * (scale * height)[near, 0]
+    # Some who stay in one place are filmed from near: the legs, or all but the bust, are below.
+    near = np.flatnonzero((generator.random(number) < 0.12) & (way[:, 0] < 1))
+    shown = generator.uniform(0.35, 0.75, (len(near), 1))  # of the body's height
+    scale[near] = image[near, 1:] / shown / np.maximum(height, 1.2)[near]
+    nose = np.stack([-right[near, :, 0].mean(1), up[near, :, 0].max(1)], axis=-1)
+    where[near] = image[near] * (0.5, 0.2) + scale[near] * nose
     zoom = 1 + normal(0, 0.06)[..., None] * single(np.linspace(-1, 1, joints.shape[1]))[:, None]
     pixels = (
         np.stack([right, -up], axis=-1) * (zoom * scale[..., None] * distance / depth)[..., None]
@@ -124,67 +180,87 @@ def facing(joints: np.ndarray, heading: np.ndarray) -> np.ndarray:
 
 
 def observe(
-    generator: np.random.Generator, view: View, native: np.ndarray, annotated: np.ndarray
+    generator: np.random.Generator, view: View, native: np.ndarray, detector: Detector
 ) -> np.ndarray:
-    """What an imperfect estimator reports.
+    """What an imperfect detector reports.
 
     Args:
         generator: source of all randomness.
         view: what there is to see.
         native: (N,) frames that the video has in the window; noise is drawn for these and
             interpolated or left out as the frames are.
-        annotated: (N,) whether people marked the joints by hand: scores are 0 or 1.
+        detector: its habits.
 
     Returns:
         (N, T, 17, 3) x, y, score; zeros where a joint is missing.
     """
     number, frames = view.pixels.shape[:2]
     draw = generator.random
-    scale = view.scale[:, :, None]
 
-    logit = _scores(generator, view)
-    rough = np.where(annotated, 0.5, np.exp(generator.normal(0.1, 0.6, number)))
-    rough = single(rough)[:, None, None]
+    logit = _scores(generator, view, detector)
+    lost, missed = _lost(generator, view, native, detector.needs_hips)
+    if detector.guesses:
+        unseen = generator.normal(-2.4, 0.8, (number, 1, 17)) + 0.5 * generator.standard_normal(
+            logit.shape
+        )
+        logit = np.where(lost, np.minimum(logit, unseen), logit)
     score = 1 / (1 + np.exp(-logit))
 
+    rough = 0.5 if detector.by_hand else single(np.exp(generator.normal(0.1, 0.6, number)))
+    rough = np.broadcast_to(rough, number)[:, None, None]
     white = generator.standard_normal((number, frames, 17, 2), np.float32)
     white = _native(white, native)
     slow = wander(generator, number, frames, 34, native / 12).reshape(number, frames, 17, 2)
-    spread = rough * scale * (0.008 + 0.045 * (1 - score) ** 2)
+    spread = rough * view.scale[:, :, None] * (0.008 + 0.045 * (1 - score) ** 2)
     points = view.pixels + spread[..., None] * (white + slow)
+    if detector.guesses:
+        points = np.where(lost[..., None], _guessed(generator, view, points, native), points)
     points = _confused(generator, points, native)
 
-    # Whoever annotates by hand marks hidden joints as such.
-    lowest, highest = np.where(annotated, 0.35, 0.02), np.where(annotated, 0.65, 0.4)
-    threshold = generator.uniform(lowest, highest)
-    found = _found(generator, view, points, native)
-    found[score < threshold[:, None, None]] = False
-    # Annotated joints have no faces: one point for the head, in the nose's place.
-    head = np.flatnonzero(annotated & (draw(number) < 0.8))
-    middle = points[head][:, :, 3:5].mean(2)
-    neck = points[head][:, :, 5:7].mean(2)
-    points[head, :, 0] = middle + 0.4 * draw((len(head), 1, 1)) * (middle - neck)
-    found[head, :, 1:5] = False
-    found[head, :, 0] = True
+    threshold = generator.uniform(*detector.threshold, (number, 1, 1))
+    found = ~missed & (score >= threshold)
+    if not detector.guesses:
+        found &= ~lost
     score = np.clip(score, 0.02, 1)
-    score[annotated] = 1
+    if detector.by_hand:
+        # No faces: one point for the head, in the nose's place.
+        head = np.flatnonzero(draw(number) < 0.8)
+        middle = points[head][:, :, 3:5].mean(2)
+        neck = points[head][:, :, 5:7].mean(2)
+        points[head, :, 0] = middle + 0.4 * draw((len(head), 1, 1)) * (middle - neck)
+        found[head, :, 1:5] = False
+        found[head, :, 0] = True
+        score[:] = 1
     seen = np.concatenate([points, score[..., None]], axis=-1, dtype=np.float32)
     seen[~found] = 0
     return seen
 
 
-def _found(
-    generator: np.random.Generator, view: View, points: np.ndarray, native: np.ndarray
-) -> np.ndarray:
-    """Joints (N, T, 17) that are not lost: outside, covered, or missed alone or all at once."""
-    number, frames = points.shape[:2]
-    high, low = points > 0, points < view.image_size[:, None, None]
-    inside = (high & low).all(-1)
+def _lost(
+    generator: np.random.Generator, view: View, native: np.ndarray, needs_hips: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """What is not seen: joints (N, T, 17) outside, covered or missed alone; frames (N, T, 1)."""
+    number, frames = view.pixels.shape[:2]
+    beyond = (view.pixels <= 0) | (view.pixels >= view.image_size[:, None, None])
+    outside = beyond[..., 0] | beyond[..., 1]
     often = np.where(generator.random(number) < 0.5, 1.9, 4.0)[:, None, None]
     single_joints = wander(generator, number, frames, 17, native / 8) > often
     often = np.where(generator.random(number) < 0.2, 1.8, 5.0)[:, None, None]
+    if needs_hips:
+        often = np.where(outside[..., 11:12] & outside[..., 12:13], 1.4, often)
     whole_frames = wander(generator, number, frames, 1, native / 5) > often
-    return inside & ~_hidden(generator, number)[:, None] & ~single_joints & ~whole_frames
+    return outside | _hidden(generator, number)[:, None] | single_joints, whole_frames
+
+
+def _guessed(
+    generator: np.random.Generator, view: View, points: np.ndarray, native: np.ndarray
+) -> np.ndarray:
+    """Places (N, T, 17, 2) of joints that cannot be seen: within the picture or a little beyond."""
+    number, frames = points.shape[:2]
+    size = view.image_size[:, None, None]
+    astray = wander(generator, number, frames, 34, native / 25).reshape(points.shape)
+    astray *= 0.1 * np.minimum(1.7 * view.scale, size[:, 0, :, 1])[..., None, None]
+    return np.clip(points + astray, -0.03 * size, 1.03 * size)
 
 
 def wander(
@@ -200,38 +276,42 @@ def wander(
     return total * 0.8165
 
 
-def _scores(generator: np.random.Generator, view: View) -> np.ndarray:
+def _scores(generator: np.random.Generator, view: View, detector: Detector) -> np.ndarray:
     """Logits (N, T, 17) of the scores, by what can be seen of each joint."""
     number, frames = view.pixels.shape[:2]
-    person = generator.normal(0.3, 0.7, (number, 1, 1)) + 0.4 * generator.normal(
-        size=(number, 1, 17)
-    )
-    logit = (CLEAR + person).astype(np.float32) + 0.25 * generator.standard_normal(
-        (number, frames, 17), np.float32
-    )
+    person = generator.normal(*detector.persons, (number, 1, 1))
+    person = person + detector.joints * generator.normal(size=(number, 1, 17))
+    flicker = detector.flicker * generator.standard_normal((number, frames, 17), np.float32)
+    logit = (detector.clear + person).astype(np.float32) + flicker
+    return logit - detector.covered * _covered(view)
+
+
+def _covered(view: View) -> np.ndarray:
+    """What the logits of scores (N, T, 17) lose by what stands before each joint."""
+    loss = np.zeros(view.pixels.shape[:3], np.float32)
     sideways, ahead = view.facing[..., 0], view.facing[..., 1]
     # The far ear and eye of a face in profile; the whole face of a head seen from behind.
-    logit[..., 3] -= 3.5 * np.clip(sideways - 0.2, 0, 1)
-    logit[..., 4] -= 3.5 * np.clip(-sideways - 0.2, 0, 1)
-    logit[..., 1] -= 2.0 * np.clip(sideways - 0.6, 0, 1)
-    logit[..., 2] -= 2.0 * np.clip(-sideways - 0.6, 0, 1)
-    logit[..., :3] -= 5.0 * np.clip(-ahead - 0.2, 0, 1)[..., None]
+    loss[..., 3] += 3.5 * np.clip(sideways - 0.2, 0, 1)
+    loss[..., 4] += 3.5 * np.clip(-sideways - 0.2, 0, 1)
+    loss[..., 1] += 2.0 * np.clip(sideways - 0.6, 0, 1)
+    loss[..., 2] += 2.0 * np.clip(-sideways - 0.6, 0, 1)
+    loss[..., :3] += 5.0 * np.clip(-ahead - 0.2, 0, 1)[..., None]
     # Limbs behind the trunk.
     trunk = view.pixels[:, :, [5, 6, 11, 12]]
     centre = trunk.mean(2, keepdims=True)
     behind = view.depth[:, :, 7:] - view.depth[:, :, [5, 6, 11, 12]].mean(2, keepdims=True)
     away = np.abs(view.pixels[:, :, 7:] - centre) / view.scale[..., None, None]
     inside = np.clip(1.2 - away[..., 0] / 0.16, 0, 1) * np.clip(1.5 - away[..., 1] / 0.32, 0, 1)
-    logit[..., 7:] -= 3.0 * inside * np.clip(behind / 0.12, 0, 1)
+    loss[..., 7:] += 3.0 * inside * np.clip(behind / 0.12, 0, 1)
     # The farther one of a pair of joints that lie on one another.
     left, right = slice(5, 17, 2), slice(6, 17, 2)
     apart = view.pixels[:, :, left] - view.pixels[:, :, right]
     apart = np.sqrt((apart * apart).sum(-1)) / view.scale[..., None]
     covered = 3.0 * np.clip(1.6 - apart / 0.09, 0, 1)
     farther = (view.depth[..., left] - view.depth[..., right]) / 0.15
-    logit[..., left] -= covered * np.clip(farther, 0, 1)
-    logit[..., right] -= covered * np.clip(-farther, 0, 1)
-    return logit
+    loss[..., left] += covered * np.clip(farther, 0, 1)
+    loss[..., right] += covered * np.clip(-farther, 0, 1)
+    return loss
 
 
 def _native(noise: np.ndarray, native: np.ndarray) -> np.ndarray:
