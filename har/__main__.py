@@ -231,7 +231,6 @@ def live(options: argparse.Namespace) -> None:
     import numpy as np
 
     from har.clips import USUAL_FPS
-    from har.dataset.person_tracking import track_persons
     from har.recognition.live import newest, watch
     from har.video.decoding import open_video
     from har.video.estimators import load
@@ -248,9 +247,7 @@ def live(options: argparse.Namespace) -> None:
             )
         else:
             frames = newest((time.monotonic(), frame) for frame in video.frames)
-        for now in watch(
-            frames, estimate, track_persons, recognizer, options.window, options.every
-        ):
+        for now in watch(frames, estimate, recognizer, options.window, options.every):
             if now.probabilities is None:
                 said = "nobody seen"
             else:

@@ -259,11 +259,15 @@ def test_one_clip_pickle_of_the_pytorch_reference(work, run):
     assert "ApplyLipstick (none of the model's classes)" in said
 
 
-def test_the_documented_example_runs(work, capsys):
+def test_the_documented_examples_run(work, capsys):
     text = (ROOT / "docs/use.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```python\n(import numpy.*?)```", text, re.DOTALL)
-    exec(example.replace('"g01_c01"', '"clip_1"'), {})
+    on_clips, on_frames = re.findall(r"```python\n(import numpy.*?)```", text, re.DOTALL)
+    exec(on_clips.replace('"g01_c01"', '"clip_1"'), {})
     assert "(4, 3)" in capsys.readouterr().out
+    exec(on_frames, {})
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines[:4:2]] == [["0.0", "4.0"], ["1.0", "5.0"]]
+    assert lines[1].startswith("  person 0 0.") and lines[-1] == "130"
 
 
 @pytest.mark.parametrize(

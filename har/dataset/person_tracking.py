@@ -64,6 +64,55 @@ def track_persons(poses: np.ndarray) -> np.ndarray:
     return np.stack(slots)
 
 
+class PersonSlots:
+    """Person slots for frames that arrive one by one, each as `track_persons` would follow it.
+
+    A detection gets the slot of the person that it is nearest to. Anybody else gets the first slot
+    in which nobody was seen for long enough, or none.
+    """
+
+    def __init__(self, slots: int, patience: float) -> None:
+        """Make empty slots, which are kept for somebody unseen for less than `patience` seconds."""
+        self.patience = patience
+        self._seen_at = np.full(slots, -np.inf)
+        self._last: _Seen | None = None
+
+    def place(self, poses: np.ndarray, time: float) -> np.ndarray:
+        """The slots (P,) of a frame's poses (P, V, C + 1), -1 for unseen ones and one too many.
+
+        Args:
+            poses: the persons in any order, the most prominent first where slots are few.
+            time: in seconds, not before that of the last frame.
+        """
+        from scipy.optimize import linear_sum_assignment
+
+        seen = poses[..., -1] > 0
+        sizes = _body_sizes(poses[:, None], seen[:, None])[:, 0]
+        here = _Seen(poses[..., :-1].astype(np.float32), seen, sizes)
+        if self._last is None:
+            self._last = _Seen(
+                *(np.zeros((len(self._seen_at), *part.shape[1:]), part.dtype) for part in here)
+            )
+        found = np.full(len(poses), -1)
+        who = np.flatnonzero(seen.any(axis=1))[:_MOST_TRACKS]
+        kept = time - self._seen_at < self.patience
+        if len(who) and kept.any():
+            taken = np.flatnonzero(kept)
+            cost = _costs(here.at(who), self._last.at(taken))
+            near = cost <= _SAME_PERSON_WITHIN
+            rows, columns = linear_sum_assignment(np.where(near, cost, 1e6))
+            matched = near[rows, columns]
+            found[who[rows[matched]]] = taken[columns[matched]]
+        new = who[found[who] < 0]
+        free = np.flatnonzero(~kept)[: len(new)]
+        found[new[: len(free)]] = free
+        placed = found >= 0
+        for part, now in zip(self._last, here, strict=True):
+            part[found[placed]] = now[placed]
+        self._seen_at[found[placed]] = time
+        return found
+
+
 def _body_sizes(poses: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """Root mean square distance (M, T) of the seen joints to their centre, at least 1e-3.
 

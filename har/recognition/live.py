@@ -9,10 +9,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from har.clips import UNLABELLED, USUAL_FPS, Clip
+from har.clips import USUAL_FPS
 from har.recognition.recognizer import Recognizer
-
-_RATE = USUAL_FPS  # that the network sees, whatever the camera's
+from har.recognition.streaming import Stream, Window
 
 Item = TypeVar("Item")
 
@@ -22,7 +21,7 @@ class Now:
     """The prediction at a moment.
 
     Attributes:
-        time: of the newest frame, in seconds since the first.
+        time: seconds that were seen so far.
         probabilities: (K,), None where nobody was seen in the window.
         delay: seconds from the arrival of that frame to this answer.
         rate: frames per second that were looked at.
@@ -37,49 +36,46 @@ class Now:
 def watch(
     frames: Iterable[tuple[float, np.ndarray]],
     estimate: Callable[[Iterable[np.ndarray]], Iterator[np.ndarray]],
-    follow: Callable[[np.ndarray], np.ndarray],
     recognizer: Recognizer,
     window: float,
     every: float,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Now]:
-    """Predict the last seconds at regular intervals.
+    """Predict the last seconds at regular intervals, from the first full window to the last frame.
 
     Args:
         frames: time of arrival in seconds, and (H, W, 3) uint8 RGB.
         estimate: a pose estimator of har.video.estimators.
-        follow: puts the detections of one person into one slot.
         recognizer: the model.
         window: seconds that are predicted.
         every: seconds between predictions.
         clock: the time now, on the clock of `frames`.
     """
     arrivals: deque[float] = deque()
-    sizes: deque[tuple[int, int]] = deque(maxlen=1)
+    size = (0, 0)
 
     def pictures() -> Iterator[np.ndarray]:
+        nonlocal size
         for arrival, picture in frames:
             arrivals.append(arrival)
-            sizes.append((picture.shape[0], picture.shape[1]))
+            size = picture.shape[0], picture.shape[1]
             yield picture
 
-    seen: deque[np.ndarray] = deque()
-    first = last = None
+    def now(found: Window) -> Now:
+        rate = (len(arrivals) - 1) / max(arrivals[-1] - arrivals[0], 1e-9)
+        delay = clock() - arrivals[-1]
+        return Now(found.end / USUAL_FPS, found.probabilities, delay, rate)
+
+    length, stride = (max(round(seconds * USUAL_FPS), 1) for seconds in (window, every))
+    stream: Stream | None = None
     for poses in estimate(pictures()):
-        seen.append(poses)
-        newest = arrivals[-1]
-        first = newest if first is None else first
-        last = first if last is None else last
-        while newest - arrivals[0] > window:
+        stream = stream or Stream(recognizer, length, stride, image_size=size, follow=True)
+        while arrivals[-1] - arrivals[0] > window:
             arrivals.popleft()
-            seen.popleft()
-        if newest - last < every:
-            continue
-        last = newest
-        clip = _clip(np.array(arrivals), list(seen), sizes[0], follow)
-        probabilities = recognizer.predict(clip) if clip.scores.any() else None
-        rate = (len(arrivals) - 1) / max(newest - arrivals[0], 1e-9)
-        yield Now(newest - first, probabilities, clock() - newest, rate)
+        if found := stream.add(poses[..., :-1], poses[..., -1], arrivals[-1]):
+            yield now(found)
+    if stream and (found := stream.end()):
+        yield now(found)
 
 
 def newest(items: Iterable[Item]) -> Iterator[Item]:
@@ -114,21 +110,3 @@ def newest(items: Iterable[Item]) -> Iterator[Item]:
                 raise ended[0]
             return
         yield item
-
-
-def _clip(
-    times: np.ndarray,
-    found: list[np.ndarray],
-    size: tuple[int, int],
-    follow: Callable[[np.ndarray], np.ndarray],
-) -> Clip:
-    """The persons of some frames as a clip of the network's rate, by the frames nearest in time."""
-    count = max(round((times[-1] - times[0]) * _RATE), 0) + 1
-    grid = times[-1] - np.arange(count)[::-1] / _RATE
-    index = np.abs(times[:, None] - grid).argmin(axis=0)
-    joints = found[0].shape[1]
-    poses = np.zeros((max(1, *map(len, found), 1), len(found), joints, 3), np.float32)
-    for frame, some in enumerate(found):
-        poses[: len(some), frame] = some
-    poses = follow(poses)[:, index]
-    return Clip("now", UNLABELLED, poses[..., :2], poses[..., 2], size, "now", _RATE)

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import chain, islice
 
 import numpy as np
 
@@ -12,24 +13,10 @@ from har.dataset.preprocessing import hide_joints
 from har.errors import UserError
 from har.params import Preprocess
 from har.recognition.recognizer import Recognizer
+from har.recognition.streaming import SlidingWindow, Window
 
 _AT_ONCE = 64
 _LENGTH = re.compile(r"(?P<number>\d+(?:\.\d*)?|\.\d+)(?P<unit>s?)", re.ASCII)
-
-
-@dataclass(frozen=True)
-class Window:
-    """A stretch of a clip and its action.
-
-    Attributes:
-        start: first frame, from 0.
-        end: frame after the last one.
-        probabilities: (K,), or None where nobody was seen.
-    """
-
-    start: int
-    end: int
-    probabilities: np.ndarray | None
 
 
 def frames_of(text: str, fps: float) -> int:
@@ -46,29 +33,23 @@ def frames_of(text: str, fps: float) -> int:
     return frames
 
 
-def spans(frames: int, window: int, stride: int) -> list[tuple[int, int]]:
-    """Start and end of each window; the last one ends with the clip, so that no frame is left out.
-
-    A clip shorter than a window is one window.
-    """
-    last = max(frames - window, 0)
-    starts = [*range(0, last, stride), last]
-    return [(start, min(start + window, frames)) for start in starts]
-
-
 def windows(recognizer: Recognizer, clip: Clip, window: int, stride: int) -> Iterator[Window]:
     """The action in each window of a clip, one after the other; lengths in frames.
+
+    har.recognition.streaming.Stream gives the same, frame by frame; here many are computed at once.
 
     Raises:
         UserError: the clip does not fit the recogniser.
     """
-    found = spans(clip.keypoints.shape[1], window, stride)
-    for first in range(0, len(found), _AT_ONCE):
-        some = found[first : first + _AT_ONCE]
-        clips = [cut(clip, start, end) for start, end in some]
+    sliding = SlidingWindow(window, stride, 1.0, 0)
+    completed = (sliding.add(number, number) for number in range(clip.keypoints.shape[1]))
+    found = filter(None, chain(completed, (sliding.end() for _ in range(1))))
+    while some := list(islice(found, _AT_ONCE)):
+        spans = [(stretch.start, stretch.start + len(stretch.frames)) for stretch in some]
+        clips = [cut(clip, start, end) for start, end in spans]
         seen = [bool(one.scores.any()) for one in clips]
         rows = iter(recognizer.predict_clips([c for c, s in zip(clips, seen, strict=True) if s]))
-        for (start, end), somebody in zip(some, seen, strict=True):
+        for (start, end), somebody in zip(spans, seen, strict=True):
             yield Window(start, end, next(rows) if somebody else None)
 
 

@@ -7,7 +7,12 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from har.dataset import person_tracking
-from har.dataset.person_tracking import _assign_tracks, _body_sizes, track_persons
+from har.dataset.person_tracking import (
+    PersonSlots,
+    _assign_tracks,
+    _body_sizes,
+    track_persons,
+)
 
 
 def person(x, y, frames=3, size=10.0, score=0.9):
@@ -179,3 +184,29 @@ def test_frames_without_a_choice_need_no_hungarian_method(monkeypatch):
 @pytest.mark.parametrize("poses", [np.zeros((3, 4, 17, 3), np.float32), person(1, 1)[None]])
 def test_tracking_leaves_single_and_empty_clips_alone(poses):
     assert np.array_equal(track_persons(poses), poses[:1])
+
+
+def test_frame_by_frame_persons_are_followed_as_in_the_whole_clip():
+    people = np.stack([person(90 * n, 40 * n, 60, size=30 - 5 * n) for n in range(3)])
+    generator = np.random.default_rng(0)
+    shuffled = people.copy()
+    for frame in range(1, 60):
+        shuffled[:, frame] = people[generator.permutation(3), frame]
+        shuffled[generator.integers(3), frame] = 0
+    slots, laid = PersonSlots(3, patience=10.0), np.zeros_like(people)
+    for frame in range(60):
+        found = slots.place(shuffled[:, frame], frame / 25)
+        assert (found >= 0).tolist() == shuffled[:, frame, :, 2].any(1).tolist()
+        laid[found[found >= 0], frame] = shuffled[found >= 0, frame]
+    assert np.array_equal(laid, track_persons(shuffled))
+
+
+def test_a_slot_is_free_when_nobody_was_seen_in_it_for_long_enough():
+    first, second, third = (person(500 * n, 0, 1)[0] for n in range(3))
+    slots = PersonSlots(2, patience=1.0)
+    assert slots.place(np.stack([first, second]), 0.0).tolist() == [0, 1]
+    assert slots.place(np.stack([third, second]), 0.9).tolist() == [-1, 1]  # one too many
+    assert slots.place(np.stack([second, third]), 1.0).tolist() == [1, 0]
+    assert slots.place(first[None], 1.5).tolist() == [-1]
+    assert slots.place(np.zeros((0, 17, 3)), 1.6).tolist() == []
+    assert slots.place(np.stack([0 * first, first]), 9.0).tolist() == [-1, 0]

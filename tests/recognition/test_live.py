@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from har.clips import UNLABELLED, Clip
-from har.dataset.person_tracking import track_persons
 from har.recognition.live import newest, watch
 from tests.tiny import random_clip, tiny
 
@@ -22,42 +21,45 @@ def watched(poses, times, **options):
 
     frames = ((time, PICTURE) for time in times)
     settings = {"window": 2.0, "every": 1.0, "clock": lambda: 100.0} | options
-    return list(watch(frames, estimate, track_persons, tiny(), **settings))
+    return list(watch(frames, estimate, tiny(), **settings))
 
 
 @pytest.fixture(scope="module")
 def walker():
     """Poses (T, 1, V, 3) of four seconds at 25 frames a second."""
-    clip = random_clip(0, persons=1, frames=101)
+    clip = random_clip(0, persons=1, frames=100)
     return np.concatenate([clip.keypoints, clip.scores[..., None]], axis=-1)[0][:, None]
 
 
-def test_the_last_seconds_are_named_again_and_again(walker):
-    times = np.arange(101) / 25
-    answers = watched(walker, 10 + times)
-    np.testing.assert_allclose([answer.time for answer in answers], [1, 2, 3, 4], atol=0.05)
-    assert [answer.rate for answer in answers] == pytest.approx([25] * 4)
-    assert [answer.delay for answer in answers] == pytest.approx([89, 88, 87, 86], abs=0.05)
-    last = walker[50:101, 0][None]  # two seconds and the frame they begin with
+def answer_about(frames):
+    """What the model says of poses (T, V, 3)."""
+    last = frames[None]
     clip = Clip("x", UNLABELLED, last[..., :2], last[..., 2], PICTURE.shape[:2], "x")
-    np.testing.assert_allclose(answers[-1].probabilities, tiny().predict(clip), rtol=1e-4)
+    return tiny().predict(clip)
+
+
+def test_the_last_seconds_are_named_again_and_again(walker):
+    answers = watched(walker, 10 + np.arange(100) / 25)
+    assert [answer.time for answer in answers] == [2, 3, 4]
+    assert [answer.rate for answer in answers] == pytest.approx([25] * 3)
+    assert [answer.delay for answer in answers] == pytest.approx([88.04, 87.04, 86.04])
+    np.testing.assert_allclose(answers[-1].probabilities, answer_about(walker[50:, 0]), rtol=1e-4)
+
+
+def test_a_stream_that_ends_is_named_to_its_end(walker):
+    answers = watched(walker[:30], np.arange(30) / 25)
+    assert [answer.time for answer in answers] == [1.2]
+    np.testing.assert_allclose(answers[0].probabilities, answer_about(walker[:30, 0]), rtol=1e-4)
 
 
 def test_a_slow_camera_looks_the_same_to_the_network(walker):
-    """At half the rate every pose is shown twice, so that movements keep their speed."""
-    slow = watched(walker[::2], np.arange(51) / 12.5)[-1]
+    """At half the rate poses are shown twice, so that movements keep their speed."""
+    slow = watched(walker[::2], np.arange(50) / 12.5)[-1]
     assert slow.rate == pytest.approx(12.5)
-    frames = walker[50:101:2, 0]
-    index = np.abs(np.arange(26)[:, None] / 12.5 - np.arange(51) / 25 - 1e-9).argmin(axis=0)
-    clip = Clip(
-        "x",
-        UNLABELLED,
-        frames[index][None, ..., :2],
-        frames[index][None, ..., 2],
-        PICTURE.shape[:2],
-        "x",
-    )
-    np.testing.assert_allclose(slow.probabilities, tiny().predict(clip), atol=0.02)
+    nearest = np.repeat(np.arange(24, 50), 2)[1:-1] * 2  # the second one of a pair is halfway
+    assert slow.time == pytest.approx(99 / 25)
+    expected = answer_about(walker[nearest, 0])
+    np.testing.assert_allclose(slow.probabilities, expected, atol=0.02)
 
 
 def test_nobody_is_told():

@@ -81,7 +81,7 @@ def test_an_overlay_needs_a_video(work, capsys):
 def test_live_prints_a_line_a_second(work, capsys):
     main(["live", "clip.mp4", "--models", "poses", "--window", "2"])
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split(" s  ")[0].strip() for line in lines] == ["1.0", "2.0", "3.0"]
+    assert [line.split(" s  ")[0].strip() for line in lines] == ["2.0", "3.0", "4.0"]
     assert all(" %, " in line and line.endswith("(20 frames/s)") for line in lines)
 
 
