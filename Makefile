@@ -76,7 +76,7 @@ report: .venv/installed  ## write the last run's figures into README.md and MODE
 deps: .venv/installed  ## write the stages' dependency lists into dvc.yaml
 	@python -m tools.dependencies
 
-pretrain: dvc-ready  ## pre-train on simulated motion and promote the result to models/, five minutes
+pretrain: dvc-ready  ## pre-train on simulated motion and promote the result to models/, ten minutes
 	@python -m dvc repro pretraining/dvc.yaml
 	@cp pretraining/everyday.safetensors models/everyday.safetensors
 
