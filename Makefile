@@ -10,7 +10,7 @@ export PATH := $(shell cd .venv 2>/dev/null && pwd -P || echo "$$PWD/.venv")/bin
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help environment video mediapipe repro experiment crossval leaderboard bench report deps pretrain test test-keras check lock-check ui plots serve lock clean dvc-ready history
+.PHONY: help environment video mediapipe repro experiment crossval leaderboard bench report deps pretrain test test-keras test-aeon check lock-check ui plots serve lock clean dvc-ready history
 
 help:  ## list what there is
 	@grep -hE '^[a-z-]+:.*##' Makefile | awk -F ':.*## ' '{sub(/:.*/, "", $$1); printf "make %-12s %s\n", $$1, $$2}'
@@ -66,6 +66,15 @@ mediapipe:  ## install MediaPipe, which make bench compares with, in an environm
 	$(PYTHON) -m venv .venv-mediapipe
 	.venv-mediapipe/bin/python -m pip install --quiet --disable-pip-version-check --no-deps mediapipe==0.10.21
 	.venv-mediapipe/bin/python -m pip install --quiet --disable-pip-version-check absl-py attrs flatbuffers matplotlib 'numpy<2' 'protobuf>=4.25.3,<5' 'opencv-python-headless<4.12'
+
+# aeon wants an older numpy than ours.
+.venv-peers/installed: requirements-peers.lock
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-peers.lock
+	@touch $@
+
+test-aeon: .venv-peers/installed  ## compare our MiniRocket with aeon's, in an environment of its own
+	.venv-peers/bin/python -m pytest tests/models/test_minirocket.py
 
 ui: .venv/installed  ## browse the runs in MLflow
 	@echo 'open http://127.0.0.1:5000/#/experiments, stop with Ctrl-C'

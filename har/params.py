@@ -127,6 +127,7 @@ class Model(Section):
         "pytorch_lstm",
         "ddnet",
         "stgcn",
+        "minirocket",
     ]
     width: Annotated[int, Field(ge=1, le=4096)]
     layers: Annotated[int, Field(ge=1, le=64)]
@@ -134,6 +135,12 @@ class Model(Section):
     windows: Windows
     # Older checkpoints do not name this setting.
     pretrained: Literal["none", "motion"] = "none"
+
+    @model_validator(mode="after")
+    def _kernels_fit(self) -> "Model":
+        if self.arch == "minirocket" and self.windows.frames < 9:
+            raise ValueError("minirocket needs windows.frames of at least 9, its kernels' length")
+        return self
 
     @model_validator(mode="before")
     @classmethod
