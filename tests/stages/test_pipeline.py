@@ -68,7 +68,7 @@ def test_a_changed_setting_reruns_what_depends_on_it(repository):
     difference = json.loads(repository.dvc("params", "diff", "--json"))["params.yaml"]
     assert list(difference) == ["model.dropout"]
     assert (difference["model.dropout"]["old"], difference["model.dropout"]["new"]) == (0.5, 0.2)
-    assert "improved" in repository.dvc("metrics", "diff", "--all")
+    assert "macro_f1" in repository.dvc("metrics", "diff", "--all")
     assert repository.run("git", "diff", "--stat", "dvc.yaml") == ""  # with its shared list
     repository.run("git", "checkout", "--", ".")
     repository.dvc("checkout")
@@ -143,6 +143,10 @@ def test_a_killed_stage_goes_on_where_it_was(project):
     undisturbed = model.read_bytes()
     assert not list(folder.glob("unfinished/*"))
     model.unlink()
+    curves = project.folder / "plots/history_improved.csv"
+    complete = curves.read_text()
+    assert complete == (folder / "improved_history.csv").read_text()
+    curves.unlink()
     running = subprocess.Popen(
         [sys.executable, "-m", "stages.train_improved"],
         cwd=project.folder,
@@ -153,8 +157,10 @@ def test_a_killed_stage_goes_on_where_it_was(project):
     running.kill()
     running.wait()
     assert not model.exists()
+    assert complete.startswith(curves.read_text())  # what `dvc plots show` draws meanwhile
     assert "resuming after epoch" in project.stage("train_improved")
     assert model.read_bytes() == undisturbed
+    assert curves.read_text() == complete
     assert not list(folder.glob("unfinished/*"))
 
 
