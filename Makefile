@@ -10,7 +10,7 @@ export PATH := $(shell cd .venv 2>/dev/null && pwd -P || echo "$$PWD/.venv")/bin
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help environment video mediapipe repro experiment crossval leaderboard bench report deps pretrain test test-keras test-aeon check lock-check ui plots serve lock clean dvc-ready history
+.PHONY: help environment video docs repro experiment crossval leaderboard bench report deps pretrain test test-keras check lock-check coverage ui plots serve lock clean dvc-ready history
 
 help:  ## list what there is
 	@grep -hE '^[a-z-]+:.*##' Makefile | awk -F ':.*## ' '{sub(/:.*/, "", $$1); printf "make %-12s %s\n", $$1, $$2}'
@@ -35,6 +35,11 @@ history: .venv/installed
 video: .venv/installed  ## install what reading videos needs
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock -r requirements-video.lock
 
+docs: .venv/installed  ## build the documentation as a site that needs no network, in site/
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock -r requirements-docs.lock
+	NO_MKDOCS_2_WARNING=1 COLUMNS=80 python -m mkdocs build --quiet --strict
+	@echo 'open site/index.html'
+
 repro: dvc-ready  ## run the whole pipeline; what is up to date is not run again
 	@python -m dvc repro
 	@python -m stages.summary
@@ -57,24 +62,13 @@ lock-check: dvc-ready  ## whether dvc.lock matches code and settings
 	@said=$$(python -m dvc repro --dry --allow-missing) || { echo "$$said"; exit 1; }; \
 	if echo "$$said" | grep 'Running stage'; then echo 'dvc.lock is stale: run make repro and commit it'; exit 1; fi
 
+coverage: .venv/installed  ## run all tests and say which lines of har/ they miss
+	python -m pytest --cov
+
 test-keras:  ## compare our Keras LSTM with TensorFlow's, in an environment of its own
 	$(PYTHON) -m venv .venv-keras
 	.venv-keras/bin/python -m pip install --quiet --disable-pip-version-check tensorflow-cpu torch==2.13.0 pytest pytest-timeout pydantic ruamel.yaml
 	.venv-keras/bin/python -m pytest tests/models/test_keras_equality.py
-
-mediapipe:  ## install MediaPipe, which make bench compares with, in an environment of its own
-	$(PYTHON) -m venv .venv-mediapipe
-	.venv-mediapipe/bin/python -m pip install --quiet --disable-pip-version-check --no-deps mediapipe==0.10.21
-	.venv-mediapipe/bin/python -m pip install --quiet --disable-pip-version-check absl-py attrs flatbuffers matplotlib 'numpy<2' 'protobuf>=4.25.3,<5' 'opencv-python-headless<4.12'
-
-# aeon wants an older numpy than ours.
-.venv-peers/installed: requirements-peers.lock
-	$(PYTHON) -m venv .venv-peers
-	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-peers.lock
-	@touch $@
-
-test-aeon: .venv-peers/installed  ## compare our MiniRocket with aeon's, in an environment of its own
-	.venv-peers/bin/python -m pytest tests/models/test_minirocket.py
 
 ui: .venv/installed  ## browse the runs in MLflow
 	@echo 'open http://127.0.0.1:5000/#/experiments, stop with Ctrl-C'
@@ -90,7 +84,7 @@ report: .venv/installed  ## write the last run's figures into README.md and MODE
 deps: .venv/installed  ## write the stages' dependency lists into dvc.yaml
 	@python -m tools.dependencies
 
-pretrain: dvc-ready  ## pre-train on simulated motion and promote the result to models/, ten minutes
+pretrain: dvc-ready  ## pre-train on simulated motion and promote the result to models/, five minutes
 	@python -m dvc repro pretraining/dvc.yaml
 	@cp pretraining/everyday.safetensors models/everyday.safetensors
 
@@ -107,7 +101,7 @@ serve: .venv/installed  ## answer requests with the registered champion on port 
 	@python -m har serve
 
 lock: .venv/installed  ## write requirements.lock from what is installed
-	{ sed -n '/^#/p' requirements.lock; python -m pip freeze --all | sed '/^pip==/d; s/+cpu//' | grep -vxFf requirements-video.lock; } > lock.part && mv lock.part requirements.lock
+	{ sed -n '/^#/p' requirements.lock; python -m pip freeze --all | sed '/^pip==/d; s/+cpu//' | grep -vxFf requirements-video.lock -f requirements-movement.lock -f requirements-docs.lock; } > lock.part && mv lock.part requirements.lock
 
 clean:  ## remove what stages and tests made, keep the environment and downloads
-	rm -rf data/prepared data/features data/split.csv models/unfinished models/baseline* models/improved* dvc_plots plots.html .pytest_cache .mypy_cache .ruff_cache
+	rm -rf site data/prepared data/features data/split.csv models/unfinished models/baseline* models/improved* dvc_plots plots.html .pytest_cache .mypy_cache .ruff_cache

@@ -19,8 +19,8 @@ from ruamel.yaml.events import AliasEvent
 
 from har.errors import UserError
 
-# A few hundred bytes of nested aliases can expand to more than memory holds; ten aliases expand to
-# at most forty times the file.
+# A few hundred bytes of nested aliases can stand for more than memory holds; ten for forty times
+# the file at most.
 _MOST_CHARACTERS = 2**16
 _MOST_ALIASES = 10
 
@@ -35,11 +35,11 @@ CountOrNone = Annotated[int, Field(ge=0, lt=2**31)]  # 0 switches the setting of
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
-LEAST_FRAMES = 8  # of a window
+LEAST_FRAMES = 8  # that a network sees
 
 
 class Section(BaseModel):
-    """Settings that are frozen, refuse unknown keys and never convert types."""
+    """Settings that can't be changed, that refuse unknown keys and don't guess at types."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", protected_namespaces=())
 
@@ -48,10 +48,10 @@ _Kind = TypeVar("_Kind", bound=Section)
 
 
 class Prepare(Section):
-    """The clips to use: a source, its layout, the classes to keep; `seed` is the simulator's.
+    """Which clips: a source, its layout, the classes to keep; `seed` makes the simulated set.
 
-    `fps` is the frame rate of clips whose file gives none, 0 where it is unknown; `background`
-    makes a class of the stretches that a table of segments leaves unlabelled.
+    `fps` is for clips that tell no frame rate, 0 where it is unknown; `background` makes a class of
+    what a table of segments leaves unlabelled.
     """
 
     source: Annotated[str, Field(min_length=1)]
@@ -63,7 +63,7 @@ class Prepare(Section):
 
 
 class Split(Section):
-    """The split: which clips train, choose the model, and give the final figures."""
+    """Which clips are for training, for choosing, and for the final figures."""
 
     protocol: Literal["group", "leave_one_group_out", "random", "official"]
     val_fraction: Share
@@ -75,7 +75,7 @@ class Split(Section):
     seed: Seed
 
     @model_validator(mode="after")
-    def _fractions_and_folds_fit(self) -> "Split":
+    def _parts_fit(self) -> "Split":
         if not 0 < self.val_fraction + self.test_fraction < 1:
             raise ValueError("val_fraction + test_fraction must lie between 0 and 1")
         if self.folds == 1:
@@ -86,7 +86,7 @@ class Split(Section):
 
 
 class Preprocess(Section):
-    """Processing of each clip before training (see har/dataset/preprocessing.py)."""
+    """What happens to every clip once and for all (see har/dataset/preprocessing.py)."""
 
     persons: Annotated[int, Field(ge=1, le=100)]
     tracking: bool
@@ -98,7 +98,7 @@ class Preprocess(Section):
 
 
 class Windows(Section):
-    """Windows that a network sees (see har/dataset/windows.py), in frames of 25 per second.
+    """How a network sees clips (see har/dataset/windows.py); lengths in frames of 25 per second.
 
     Windows are resampled to `frames`; 0 takes whole clips, all of one length, not augmented.
     """
@@ -127,20 +127,13 @@ class Model(Section):
         "pytorch_lstm",
         "ddnet",
         "stgcn",
-        "minirocket",
     ]
     width: Annotated[int, Field(ge=1, le=4096)]
     layers: Annotated[int, Field(ge=1, le=64)]
     dropout: Share
     windows: Windows
-    # Older checkpoints do not name this setting.
+    # Checkpoints of before this setting do not name it.
     pretrained: Literal["none", "motion"] = "none"
-
-    @model_validator(mode="after")
-    def _kernels_fit(self) -> "Model":
-        if self.arch == "minirocket" and self.windows.frames < 9:
-            raise ValueError("minirocket needs windows.frames of at least 9, its kernels' length")
-        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -158,7 +151,7 @@ class Model(Section):
 
 
 class Augmentation(Section):
-    """Strengths of the augmentations, 0 for none (see har/dataset/augmentation.py)."""
+    """Strength of each augmentation, 0 for none (see har/dataset/augmentation.py)."""
 
     flip: Annotated[float, Field(ge=0, le=1)]
     scale: Share
@@ -169,7 +162,7 @@ class Augmentation(Section):
 
 
 class Train(Section):
-    """Settings of training (see har/training/)."""
+    """How a network learns (see har/training/)."""
 
     iterations: CountOrNone
     epochs: CountOrNone
@@ -198,14 +191,14 @@ class Train(Section):
         if self.patience and self.keep == "last":
             raise ValueError("patience needs keep: val_loss, val_accuracy or val_macro_f1")
         if self.refit and self.keep != "last":
-            raise ValueError("refit needs keep: last, since no val subset is left to choose by")
+            raise ValueError("refit needs keep: last, since no val part is left to choose by")
         if self.batch_size < self.devices * self.nodes:
             raise ValueError("batch_size must be at least devices times nodes: each gets a share")
         return self
 
 
 class Baseline(Section):
-    """The baseline model and its training."""
+    """The model to compare with, and its training."""
 
     model: Model
     train: Train
@@ -229,7 +222,7 @@ class Pretraining(Section):
 
 
 class Evaluate(Section):
-    """Settings of the final figures: their subset and their intervals."""
+    """Which clips the final figures are about, and how certain they are."""
 
     subset: Literal["test", "val"]
     resamples: Annotated[int, Field(ge=100, le=20_000)]  # memory: one number per group in each
@@ -237,7 +230,7 @@ class Evaluate(Section):
 
 
 class Tracking(Section):
-    """Names under which MLflow keeps runs and models."""
+    """Where MLflow keeps what a run did."""
 
     enabled: bool
     experiment: Annotated[str, Field(min_length=1)]
@@ -289,7 +282,7 @@ def load_yaml(path: str | Path) -> Any:
         return parse_yaml(text)
     except FileNotFoundError:
         raise UserError(f"{path} not found: run this in the project's folder") from None
-    except Exception as error:  # the parser raises anything for a tag that does not fit its value
+    except Exception as error:  # tags that do not fit their value make the parser raise anything
         reason = " ".join(str(error).split())
         if isinstance(error, MarkedYAMLError) and error.problem_mark:
             reason = f"{error.problem}, line {error.problem_mark.line + 1}"
@@ -298,7 +291,7 @@ def load_yaml(path: str | Path) -> Any:
 
 def parse_yaml(text: str) -> Any:
     """Read YAML as DVC does; raises ruamel.yaml's YAMLError."""
-    # The C parser, which DVC uses, crashes on deep nesting.
+    # The parser in C, which DVC takes, crashes on deep nesting.
     if text.count("*") > _MOST_ALIASES:
         events = YAML(typ="safe", pure=True).parse(text)
         if sum(isinstance(event, AliasEvent) for event in events) > _MOST_ALIASES:
@@ -329,9 +322,9 @@ def load_section(path: str | Path, kind: type[_Kind]) -> _Kind:
 
 
 def describe(error: ValidationError, section: type[Section] | None = None) -> str:
-    """The first error as `key: what is wrong and what is allowed`; `section` defaults to Params."""
+    """The first complaint about a section (else all of it): `key: what is wrong and allowed`."""
     complaints = error.errors(include_url=False)
-    # A misspelt key gives an unknown and a missing key: name the unknown one, which was written.
+    # A misspelt key shows as an unknown and a missing one: the unknown one is what was written.
     first = min(complaints, key=lambda complaint: complaint["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in first["loc"]) or "the file"
     more = f"; {len(complaints) - 1} more" if len(complaints) > 1 else ""
@@ -347,7 +340,7 @@ def describe(error: ValidationError, section: type[Section] | None = None) -> st
 
 
 def _keys(place: tuple[int | str, ...], section: Any = None) -> list[str]:
-    """Returns the keys at a place in a section or in params.yaml."""
+    """The keys that a section, or the whole of params.yaml, has at a place."""
     section = section or Params
     for part in place:
         section = section.model_fields[str(part)].annotation

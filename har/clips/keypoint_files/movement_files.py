@@ -1,6 +1,7 @@
 """DeepLabCut and SLEAP files, read by the `movement` library (an extra of this project).
 
-Users name their joints freely, so a layout of theirs has to give names and bones.
+Their joints are whatever the user named: a layout of the user's says which, and how they hang
+together.
 """
 
 from pathlib import Path
@@ -14,7 +15,7 @@ from har.skeleton import Layout
 
 
 def is_deeplabcut_csv(raw: bytes) -> bool:
-    """Whether a CSV begins like DeepLabCut's."""
+    """Whether a CSV begins as DeepLabCut's do."""
     return raw.startswith(b"scorer,") and b"\nbodyparts," in raw[: 2**20]
 
 
@@ -22,7 +23,7 @@ def read(source: Source) -> tuple[Clip, Layout]:
     """The clip of a DeepLabCut .csv or .h5, or of a SLEAP .slp or analysis .h5.
 
     Raises:
-        UserError: the library is missing, or the file is damaged or of another kind.
+        UserError: the library is missing, or the file is damaged or something else.
     """
     try:
         from movement.io import load_dataset
@@ -40,10 +41,10 @@ def read(source: Source) -> tuple[Clip, Layout]:
         )
         names = [str(name) for name in found.coords["keypoints"].values]
         people = [str(name) for name in found.coords["individuals"].values]
-    except Exception as error:  # movement and its libraries raise anything
+    except Exception as error:  # whatever the libraries below raise
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise source.wrong(f"movement can't read it: {reason}") from None
-    scores = np.where(np.isnan(scores), 1, scores)  # not given
+    scores = np.where(np.isnan(scores), 1, scores)  # not told
     joints = np.concatenate([points, scores[..., None]], axis=-1)
     poses = [
         Pose(int(frame), joints[frame, person], people[person])
