@@ -292,6 +292,39 @@ def simulate(options: argparse.Namespace) -> None:
     print(f"{len(clip_set.clips)} clips of {len(clip_set.classes)} classes in {options.file}")
 
 
+def teach(options: argparse.Namespace) -> None:
+    """Teach the pre-trained model a user's own classes, and tell what to expect of it."""
+    from har.models.checkpoint import save_checkpoint
+    from har.recognition.recognizer import Recognizer
+    from har.training import teaching
+
+    _check_suffix(options.output, ".safetensors")
+    pretrained = Recognizer.load(options.encoder)
+    clip_set = _read(options, pretrained)
+    taught, report = teaching.teach(pretrained.checkpoint, clip_set)
+    save_checkpoint(options.output, taught)
+    print(f"{options.output}: {', '.join(taught.classes)}")
+    if report.clips:
+        low, high = report.interval
+        what = "groups" if report.by_group else "clips"
+        print(
+            f"{what} left out in turn: {report.right} of {report.clips} clips right, "
+            f"{100 * report.right / report.clips:.1f} % (95 % interval {100 * low:.0f} to "
+            f"{100 * high:.0f} %)"
+        )
+    else:
+        print("no figures: no class has a second clip to be named without it")
+    for true, said, number in report.confused[:3]:
+        print(f"confused: {true} is taken for {said} in {number} clip{'s' * (number > 1)}")
+    for suspect in report.suspects[:5]:
+        share = 100 * suspect.probability
+        print(
+            f"look at {suspect.clip}: {suspect.label}, looks like {suspect.rather} ({share:.0f} %)"
+        )
+    if report.record_more:
+        print(f"record more of {', '.join(report.record_more[:2])}")
+
+
 def export(options: argparse.Namespace) -> None:
     """Write a model as ONNX, after checking that it says the same."""
     from har.files import write_atomically
@@ -711,6 +744,13 @@ def _parser() -> argparse.ArgumentParser:
         "--set", choices=("grooming", "everyday"), default="grooming", help="default: grooming"
     )
     added.add_argument("--seed", type=_seed, default=42, help="default: 42")
+
+    added = command("teach", teach, "teach the pre-trained model your own classes, in seconds")
+    added.add_argument("file", metavar="CLIPS", help="labelled clips, as predict reads them")
+    added.add_argument("-o", dest="output", metavar="SAFETENSORS", required=True)
+    added.add_argument("--encoder", default=_EVERYDAY, help="default: %(default)s")
+    untold(added)
+    persons(added)
 
     added = command("export", export, "write a model as ONNX")
     model(added)
