@@ -184,12 +184,45 @@ def moving_clip(name: str, about: str, poses: np.ndarray, layout: Layout, fps: f
         number = f"{frame + 1}/{length}"
         _text(axes, 2.9, 0.06, number, 0.7, 7, color=GREY, ha="right")
         _cell(axes, poses[:, frame], view, layout, 0.1, 0.4, 2.8)
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()
-        picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
-        pictures.append(picture.quantize(64, dither=Image.Dither.NONE))
+        pictures.append(_picture(figure))
+    return _gif(pictures, max(20, 10 * round(100 * step / fps)))
+
+
+def moving_grid(
+    clips: Sequence[tuple[str, str, np.ndarray]], layout: Layout, fps: float, columns: int = 4
+) -> bytes:
+    """Several clips of equal length side by side as one GIF.
+
+    Args:
+        clips: for each a title, a line under it and poses (M, T, V, C + 1).
+        layout: of the poses.
+        fps: frames per second.
+        columns: clips in a row.
+    """
+    views = [_view(poses, layout) for _, _, poses in clips]
+    rows = math.ceil(len(clips) / columns)
+    pictures = []
+    for frame in range(clips[0][2].shape[1]):
+        figure, axes = _canvas(1.5 * columns + 0.1, 1.9 * rows + 0.1)
+        for place, ((title, about, poses), view) in enumerate(zip(clips, views, strict=True)):
+            left, top = 0.1 + 1.5 * (place % columns), 0.1 + 1.9 * (place // columns)
+            _text(axes, left, top, title, 1.4, 7, weight="bold")
+            _text(axes, left, top + 0.16, about, 1.4, 6.5, color=GREY)
+            _cell(axes, poses[:, frame], view, layout, left, top + 0.34, 1.4)
+        pictures.append(_picture(figure))
+    return _gif(pictures, 10 * round(100 / fps))
+
+
+def _picture(figure: Figure) -> Image.Image:
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    return picture.quantize(64, dither=Image.Dither.NONE)
+
+
+def _gif(pictures: Sequence[Image.Image], duration: int) -> bytes:
+    """A GIF that repeats for ever; `duration` of a picture in milliseconds."""
     file = io.BytesIO()
-    duration = max(20, 10 * round(100 * step / fps))
     pictures[0].save(
         file, "GIF", save_all=True, append_images=pictures[1:], duration=duration, loop=0
     )

@@ -273,6 +273,15 @@ def test_moving_clip_keeps_its_speed(monkeypatch):
             assert (moving.n_frames, moving.info["duration"]) == (count, duration)
 
 
+def test_moving_grid_shows_every_frame_of_all_clips():
+    poses = np.random.default_rng(0).uniform(0, 100, (5, 1, 8, 17, 3))
+    content = skeletons.moving_grid([("title", "about", clip) for clip in poses], COCO, 12.5)
+    with Image.open(io.BytesIO(content)) as moving:
+        assert (moving.n_frames, moving.info["duration"]) == (8, 80)
+        columns, rows = round(moving.size[0] / 150), round(moving.size[1] / 190)
+    assert (columns, rows) == (4, 2)
+
+
 def test_clip_picture_tells_the_likely_classes():
     poses = np.random.default_rng(0).uniform(0.5, 1, (2, 9, 17, 3))
     figure = skeletons.clip_picture("clip", "9 frames", poses, COCO, [("run", 0.8), ("sit", 0.1)])
