@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from benchmarks.ablation import folds, preprocessed
 from benchmarks.experiments import markdown
@@ -65,27 +66,27 @@ def cuts(
         yield some, np.setdiff1d(train, some)
 
 
+def fitted(clips: Sequences, params: Params, seed: int) -> nn.Module:
+    """The network that the stage's refit makes of these clips."""
+    encoder = None
+    if params.model.pretrained == "motion":
+        encoder = encoder_of(load_checkpoint(EVERYDAY).weights)
+    none = clips.take(np.arange(0))
+    trainer = Trainer(clips, none, params.model, params.train, seed, encoder=encoder)
+    while not trainer.finished:
+        trainer.step()
+    return trainer.trained()
+
+
 def measured(
     task: str, name: str, clips: Sequences, test: np.ndarray, params: Params, seed: int
 ) -> dict[str, float]:
     """Accuracy and log loss over all cuts of a task."""
-    encoder = None
-    if params.model.pretrained == "motion":
-        encoder = encoder_of(load_checkpoint(EVERYDAY).weights)
     right, losses = [], []
     for train, others in cuts(task, name, clips, test, seed):
-        trainer = Trainer(
-            clips.take(train),
-            clips.take(train[:0]),
-            params.model,
-            params.train,
-            seed,
-            encoder=encoder,
-        )
-        while not trainer.finished:
-            trainer.step()
+        network = fitted(clips.take(train), params, seed)
         answered = clips.take(others)
-        found = log_probabilities(trainer.trained(), answered, params.model.windows)
+        found = log_probabilities(network, answered, params.model.windows)
         right.append(found.argmax(1) == answered.labels)
         losses.append(-found[np.arange(len(answered)), answered.labels])
     return {

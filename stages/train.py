@@ -98,7 +98,7 @@ def _train(name: str, params: Params, devices: Devices) -> None:
             preprocess=Preprocess.model_validate(sequences.settings["preprocess"]),
             layout=sequences.layout,
             classes=classes,
-            temperature=fit_temperature(val.labels, answers),
+            temperature=fit_temperature(val.labels, answers, val.groups),
             data_hash=hashed,
             val={"accuracy": float((answers.argmax(1) == val.labels).mean())},
         )

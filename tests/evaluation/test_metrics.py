@@ -11,7 +11,7 @@ import torch
 from scipy.stats import binomtest
 from sklearn import metrics as sklearn_metrics
 
-from har.evaluation import metrics
+from har.evaluation import calibration, metrics
 from har.evaluation.calibration import apply_temperature, fit_temperature
 
 
@@ -296,10 +296,13 @@ def test_models_that_agree_differ_by_nothing():
     assert result["accuracy_low"] == result["accuracy"] == result["accuracy_high"] == 0
 
 
-def test_temperature_against_torch():
+@pytest.mark.parametrize("clips_a_group", [1, 8])
+def test_temperature_against_torch(clips_a_group):
+    """The mode of a posterior in which a group counts as one observation."""
     labels, probabilities, _ = made_up(clips=400)
+    groups = np.arange(400) // clips_a_group
     logits = 3 * np.log(probabilities)  # three times too sure
-    temperature = fit_temperature(labels, logits)
+    temperature = fit_temperature(labels, logits, groups)
     log_t = torch.zeros(1, requires_grad=True, dtype=torch.float64)
     optimiser = torch.optim.LBFGS([log_t], max_iter=100, tolerance_grad=1e-12)
 
@@ -308,12 +311,13 @@ def test_temperature_against_torch():
         loss = torch.nn.functional.cross_entropy(
             torch.from_numpy(logits) / log_t.exp(), torch.from_numpy(labels)
         )
+        loss = 400 / clips_a_group * loss + (log_t / calibration.PRIOR).square().sum() / 2
         loss.backward()
         return loss
 
     optimiser.step(step)
     assert temperature == pytest.approx(log_t.exp().item(), rel=1e-4)
-    assert 2 < temperature < 4
+    assert 1.5 < temperature < 4
     warm = apply_temperature(logits, temperature)
     np.testing.assert_allclose(
         warm, torch.softmax(torch.from_numpy(logits) / temperature, 1), atol=1e-12
@@ -324,22 +328,34 @@ def test_temperature_against_torch():
     assert metrics.calibration_error(labels, warm) < before
 
 
+def test_few_groups_leave_the_temperature_near_1():
+    """Four persons who are all named right must not make a network surer of itself by much."""
+    labels = np.arange(96) % 6
+    logits = np.log(0.7 * np.eye(6)[labels] + 0.05)
+    few = fit_temperature(labels, logits, labels % 4)
+    many = fit_temperature(labels, logits, np.arange(96))
+    assert 0.75 < few < 1 and many < few - 0.2
+    assert fit_temperature(labels, logits, np.arange(96)) == many  # names of groups do not matter
+
+
 def test_temperature_is_fitted_and_applied_in_double_precision_wherever_the_logits_lie():
-    labels, probabilities, _ = made_up(clips=50)
+    labels, probabilities, groups = made_up(clips=50)
     single = np.log(probabilities).astype(np.float32)
-    assert fit_temperature(labels, single) == fit_temperature(labels, single.astype(np.float64))
+    double = single.astype(np.float64)
+    assert fit_temperature(labels, single, groups) == fit_temperature(labels, double, groups)
     halves = apply_temperature(np.array([[1000, 999], [-1000, -1001]]), 0.5)
     sigmoid = 1 / (1 + math.exp(-2))
     np.testing.assert_allclose(halves, [[sigmoid, 1 - sigmoid]] * 2)
 
 
 def test_temperature_stays_finite():
-    logits = np.array([[1.0, -1.0], [-1.0, 1.0]])
-    assert fit_temperature(np.array([0, 1]), logits) == pytest.approx(0.1, rel=0.01)
-    assert fit_temperature(np.array([1, 0]), logits) == pytest.approx(10, rel=0.01)
+    """Ten thousand groups overrule the prior, and the bounds hold."""
+    labels, groups = np.arange(10_000) % 2, np.arange(10_000)
+    logits = np.where(np.eye(2)[labels] > 0, 1.0, -1.0)
+    assert fit_temperature(1 - labels, logits, groups) == pytest.approx(10, rel=0.01)
     sure = np.where(logits > 0, 0.0, -np.inf)  # log-probabilities of 1 and 0
-    assert fit_temperature(np.array([1, 0]), sure) == pytest.approx(10, rel=0.01)
-    np.testing.assert_allclose(apply_temperature(sure, 1.0), np.eye(2), atol=1e-40)
+    assert fit_temperature(1 - labels, sure, groups) == pytest.approx(10, rel=0.01)
+    np.testing.assert_allclose(apply_temperature(sure, 1.0)[:2], np.eye(2), atol=1e-40)
 
 
 def test_classes_that_are_absent_and_probabilities_of_zero():
