@@ -44,7 +44,7 @@ def read(source: str, params: Params) -> tuple[Sequences, np.ndarray]:
     """All clips, and their subsets (N,) by the official split or the default group split."""
     split = params.split
     found = simulate(params.prepare.seed) if source == "simulated" else read_pickle(source)
-    found = choose_classes(found, params.prepare.classes if source == "simulated" else [])
+    found = choose_classes(found, [])
     clips = preprocessed(found.clips, found.classes, params)
     if source == "simulated":
         return clips, group_split(
