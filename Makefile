@@ -10,7 +10,7 @@ export PATH := $(shell cd .venv 2>/dev/null && pwd -P || echo "$$PWD/.venv")/bin
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help environment video docs repro experiment crossval leaderboard bench report deps pretrain test test-keras check lock-check coverage ui plots serve lock clean dvc-ready history
+.PHONY: help environment video mediapipe docs repro experiment crossval leaderboard bench report deps pretrain test test-keras test-aeon check lock-check coverage ui plots serve lock clean dvc-ready history
 
 help:  ## list what there is
 	@grep -hE '^[a-z-]+:.*##' Makefile | awk -F ':.*## ' '{sub(/:.*/, "", $$1); printf "make %-12s %s\n", $$1, $$2}'
@@ -70,6 +70,20 @@ test-keras:  ## compare our Keras LSTM with TensorFlow's, in an environment of i
 	.venv-keras/bin/python -m pip install --quiet --disable-pip-version-check tensorflow-cpu torch==2.13.0 pytest pytest-timeout pydantic ruamel.yaml
 	.venv-keras/bin/python -m pytest tests/models/test_keras_equality.py
 
+mediapipe:  ## install MediaPipe, which make bench compares with, in an environment of its own
+	$(PYTHON) -m venv .venv-mediapipe
+	.venv-mediapipe/bin/python -m pip install --quiet --disable-pip-version-check --no-deps mediapipe==0.10.21
+	.venv-mediapipe/bin/python -m pip install --quiet --disable-pip-version-check absl-py attrs flatbuffers matplotlib 'numpy<2' 'protobuf>=4.25.3,<5' 'opencv-python-headless<4.12'
+
+# aeon wants an older numpy than ours.
+.venv-peers/installed: requirements-peers.lock
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-peers.lock
+	@touch $@
+
+test-aeon: .venv-peers/installed  ## compare our MiniRocket with aeon's, in an environment of its own
+	.venv-peers/bin/python -m pytest tests/models/test_minirocket.py
+
 ui: .venv/installed  ## browse the runs in MLflow
 	@echo 'open http://127.0.0.1:5000/#/experiments, stop with Ctrl-C'
 	python -m mlflow ui --host 127.0.0.1 --port 5000 --workers 1
@@ -84,7 +98,7 @@ report: .venv/installed  ## write the last run's figures into README.md and MODE
 deps: .venv/installed  ## write the stages' dependency lists into dvc.yaml
 	@python -m tools.dependencies
 
-pretrain: dvc-ready  ## pre-train on simulated motion and promote the result to models/, five minutes
+pretrain: dvc-ready  ## pre-train on simulated motion and promote the result to models/, ten minutes
 	@python -m dvc repro pretraining/dvc.yaml
 	@cp pretraining/everyday.safetensors models/everyday.safetensors
 

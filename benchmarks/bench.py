@@ -85,6 +85,7 @@ class Setup:
         keras_python: the interpreter of TensorFlow's environment.
         full_list: the published clips, for the full-size file; None draws them.
         video: of one person, in the left half of the picture.
+        mediapipe_python: the interpreter of MediaPipe's environment.
     """
 
     params: Params
@@ -93,6 +94,7 @@ class Setup:
     keras_python: Path
     full_list: Path | None
     video: Path | None = None
+    mediapipe_python: Path = Path(".venv-mediapipe/bin/python")
 
 
 def factor(what: str, ours: str, against: str, theirs: str, ratio: float, wanted: float) -> Row:
@@ -146,7 +148,7 @@ def keras(setup: Setup) -> list[Row]:
         with peers.keras(
             setup.keras_python, arrays, train.labels, cores, settings.batch_size, epochs
         ) as peer:
-            seconds = interleaved({"ours": ours, "theirs": peer.train}, setup.repeats)
+            seconds = interleaved({"ours": ours, "theirs": peer.run}, setup.repeats)
         rates = {name: len(train) * epochs / some for name, some in seconds.items()}
         alone = cores == 1
         rows.append(
@@ -555,6 +557,8 @@ def extracting(setup: Setup) -> list[Row]:
                     "%",
                 )
             )
+        ours = partial(extract, videos["one person"], estimate, track_persons, threads=cores)
+        rows.append(against_mediapipe(setup, ours, videos["one person"], len(frames), cores))
     command = ["python", "-m", "har", "extract"]
     outputs = ["-o", str(setup.folder / "clips.pkl")]
     short, long = (
@@ -571,6 +575,27 @@ def extracting(setup: Setup) -> list[Row]:
         )
     )
     return rows
+
+
+def against_mediapipe(
+    setup: Setup, ours: Callable[[], object], video: Path, frames: int, cores: int
+) -> Row:
+    """Frames a second of ours and MediaPipe's, which does less: one person, no detector's box."""
+    what = f"extracting skeletons from a video, one person, {cores} core{'s' * (cores > 1)}"
+    if not setup.mediapipe_python.is_file():
+        why = "not measured: no MediaPipe (`make mediapipe` sets it up)"
+        return Row(what, "", "", "", why, "", "")
+    with peers.mediapipe(setup.mediapipe_python, video, cores) as peer:
+        seconds = interleaved({"ours": ours, "theirs": peer.run}, min(setup.repeats, 3))
+    rates = {key: frames / some for key, some in seconds.items()}
+    return factor(
+        what,
+        f"{rates['ours']:.0f} frames/s",
+        f"{peer.versions} (one person at most)",
+        f"{rates['theirs']:.0f} frames/s",
+        rates["ours"] / rates["theirs"],
+        1,
+    )
 
 
 def network_runs(job: Callable[[], object]) -> list[tuple[Network, np.ndarray]]:
@@ -630,6 +655,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5, help="counted runs of each; default: 5")
     parser.add_argument("--list", type=Path, help="CSV of the published clips, for `prepare`")
     parser.add_argument("--video", type=Path, help="one person in its left half")
+    parser.add_argument("--mediapipe-python", type=Path, default=Setup.mediapipe_python)
     parser.add_argument("--keras-python", type=Path, default=Path(".venv-keras/bin/python"))
     arguments = parser.parse_args()
     names = arguments.only.split(",") if arguments.only else list(MEASURES)
@@ -645,6 +671,7 @@ def main() -> None:
             arguments.keras_python,
             arguments.list,
             arguments.video,
+            arguments.mediapipe_python,
         )
         rows = [row for name in names for row in measure(name, setup)]
     about = (

@@ -20,6 +20,7 @@ from torch import nn
 from har.dataset.sequences import Sequences
 from har.errors import UserError
 from har.params import Model, Params, Train, parse_yaml
+from har.training.closed_form import fit_closed_form
 from har.training.devices import ALONE, Devices
 from har.training.trainer import Trainer
 from stages.repository import check_history
@@ -50,6 +51,8 @@ def trained(
     devices: Devices = ALONE,
 ) -> nn.Module:
     """Train a network to the end, without resuming; arguments as for `Trainer`."""
+    if model.arch == "minirocket":
+        return fit_closed_form(train, val, model, settings, seed)[0]
     trainer = Trainer(train, val, model, settings, seed, devices)
     for _ in trainer.epochs():
         pass

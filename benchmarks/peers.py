@@ -1,10 +1,10 @@
-"""Peers as their own users run them: Keras in its environment, the pytorch reference's files."""
+"""Peers as their own users run them, Keras and MediaPipe in environments of their own."""
 
 import pickle
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -19,42 +19,53 @@ FRAMES = 64
 
 
 @dataclass(frozen=True)
-class Keras:
-    """A process that trains in Keras whenever it is told to."""
+class Peer:
+    """A process that does its work whenever it is told to."""
 
     process: subprocess.Popen
     versions: str
     errors: TextIO
 
-    def train(self) -> float:
-        """Train for the epochs it was started for, and return the seconds."""
+    def run(self) -> float:
+        """Do the work once, and return the seconds."""
         assert self.process.stdin and self.process.stdout
         print(file=self.process.stdin, flush=True)
         said = self.process.stdout.readline()
         if not said:
             self.errors.seek(0)
-            raise RuntimeError(f"Keras has ended: {self.errors.read()}")
+            raise RuntimeError(f"{self.versions} has ended: {self.errors.read()}")
         return float(said)
+
+
+@contextmanager
+def started(command: Sequence[str | Path]) -> Iterator[Peer]:
+    """A process that first prints its versions, and then the seconds after each line it reads."""
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
+        ) as process,
+    ):
+        assert process.stdout
+        yield Peer(process, process.stdout.readline().strip(), errors)
 
 
 @contextmanager
 def keras(
     python: Path, x: np.ndarray, y: np.ndarray, threads: int, batch: int, epochs: int
-) -> Iterator[Keras]:
+) -> Iterator[Peer]:
     """Keras on arrays (N, T, D) and labels (N,), in the environment of `python`."""
     with tempfile.TemporaryDirectory() as folder:
         arrays = Path(folder) / "arrays.npz"
         np.savez(arrays, x=x, y=y)
         script = Path(__file__).with_name("keras_peer.py")
-        command = [python, script, arrays, str(threads), str(batch), str(epochs)]
-        with (
-            (Path(folder) / "errors").open("w+") as errors,
-            subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
-            ) as process,
-        ):
-            assert process.stdout
-            yield Keras(process, process.stdout.readline().strip(), errors)
+        with started([python, script, arrays, str(threads), str(batch), str(epochs)]) as peer:
+            yield peer
+
+
+def mediapipe(python: Path, video: Path, threads: int) -> AbstractContextManager[Peer]:
+    """MediaPipe's pose on a video, in the environment of `python`."""
+    return started([python, Path(__file__).with_name("mediapipe_peer.py"), video, str(threads)])
 
 
 class ClipFiles(Dataset):

@@ -224,7 +224,10 @@ def _in_folder(path: Path, clip: "Clip", ids: Counter[str]) -> "Clip":
 
 
 def live(options: argparse.Namespace) -> None:
-    """Name what a camera or stream shows, a line every so often, until Ctrl-C or its end."""
+    """Name what a camera or stream shows, a line every so often, until Ctrl-C or its end.
+
+    With --show in a window too, which ends it when closed.
+    """
     import time
     from pathlib import Path
 
@@ -237,6 +240,13 @@ def live(options: argparse.Namespace) -> None:
 
     recognizer = _load_model(options)
     estimate = load(options.models)
+    view = None
+    if options.show:
+        from har.figures.window import LiveView, Window
+
+        layout = recognizer.checkpoint.layout
+        view = LiveView(Window("har live"), layout, recognizer.classes, options.top_k)
+        estimate = view.watching(estimate)
     source = options.stream or str(options.camera)
     with open_video(source) as video:
         if Path(source).is_file():  # each frame at its own time, as fast as can be
@@ -256,7 +266,10 @@ def live(options: argparse.Namespace) -> None:
                     f"{recognizer.classes[k]} {100 * now.probabilities[k]:.0f} %" for k in order
                 )
             delay = "" if Path(source).is_file() else f"delay {1000 * now.delay:.0f} ms, "
-            print(f"{now.time:7.1f} s  {said}  ({delay}{now.rate:.0f} frames/s)", flush=True)
+            speed = f"{delay}{now.rate:.0f} frames/s"
+            print(f"{now.time:7.1f} s  {said}  ({speed})", flush=True)
+            if view:
+                view.tell(now.probabilities, f"{now.time:.1f} s, {speed}")
 
 
 def inspect(options: argparse.Namespace) -> None:
@@ -732,6 +745,7 @@ def _parser() -> argparse.ArgumentParser:
         "--window", type=_positive, default=4.0, help="seconds to look back (default: 4)"
     )
     added.add_argument("--every", type=_positive, default=1.0, help="seconds (default: 1)")
+    added.add_argument("--show", action="store_true", help="in a window, too")
     added.add_argument("--top-k", type=_count, default=3, help="classes to tell (default: 3)")
 
     added = command("inspect", inspect, "tell what a file holds")

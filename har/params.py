@@ -19,8 +19,8 @@ from ruamel.yaml.events import AliasEvent
 
 from har.errors import UserError
 
-# A few hundred bytes of nested aliases can stand for more than memory holds; ten for forty times
-# the file at most.
+# A few hundred bytes of nested aliases can expand to more than memory holds; ten aliases expand to
+# at most forty times the file.
 _MOST_CHARACTERS = 2**16
 _MOST_ALIASES = 10
 
@@ -35,11 +35,11 @@ CountOrNone = Annotated[int, Field(ge=0, lt=2**31)]  # 0 switches the setting of
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
-LEAST_FRAMES = 8  # that a network sees
+LEAST_FRAMES = 8  # of a window
 
 
 class Section(BaseModel):
-    """Settings that can't be changed, that refuse unknown keys and don't guess at types."""
+    """Settings that are frozen, refuse unknown keys and never convert types."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", protected_namespaces=())
 
@@ -48,10 +48,10 @@ _Kind = TypeVar("_Kind", bound=Section)
 
 
 class Prepare(Section):
-    """Which clips: a source, its layout, the classes to keep; `seed` makes the simulated set.
+    """The clips to use: a source, its layout, the classes to keep; `seed` is the simulator's.
 
-    `fps` is for clips that tell no frame rate, 0 where it is unknown; `background` makes a class of
-    what a table of segments leaves unlabelled.
+    `fps` is the frame rate of clips whose file gives none, 0 where it is unknown; `background`
+    makes a class of the stretches that a table of segments leaves unlabelled.
     """
 
     source: Annotated[str, Field(min_length=1)]
@@ -63,7 +63,7 @@ class Prepare(Section):
 
 
 class Split(Section):
-    """Which clips are for training, for choosing, and for the final figures."""
+    """The split: which clips train, choose the model, and give the final figures."""
 
     protocol: Literal["group", "leave_one_group_out", "random", "official"]
     val_fraction: Share
@@ -75,7 +75,7 @@ class Split(Section):
     seed: Seed
 
     @model_validator(mode="after")
-    def _parts_fit(self) -> "Split":
+    def _fractions_and_folds_fit(self) -> "Split":
         if not 0 < self.val_fraction + self.test_fraction < 1:
             raise ValueError("val_fraction + test_fraction must lie between 0 and 1")
         if self.folds == 1:
@@ -86,7 +86,7 @@ class Split(Section):
 
 
 class Preprocess(Section):
-    """What happens to every clip once and for all (see har/dataset/preprocessing.py)."""
+    """Processing of each clip before training (see har/dataset/preprocessing.py)."""
 
     persons: Annotated[int, Field(ge=1, le=100)]
     tracking: bool
@@ -98,7 +98,7 @@ class Preprocess(Section):
 
 
 class Windows(Section):
-    """How a network sees clips (see har/dataset/windows.py); lengths in frames of 25 per second.
+    """Windows that a network sees (see har/dataset/windows.py), in frames of 25 per second.
 
     Windows are resampled to `frames`; 0 takes whole clips, all of one length, not augmented.
     """
@@ -127,13 +127,20 @@ class Model(Section):
         "pytorch_lstm",
         "ddnet",
         "stgcn",
+        "minirocket",
     ]
     width: Annotated[int, Field(ge=1, le=4096)]
     layers: Annotated[int, Field(ge=1, le=64)]
     dropout: Share
     windows: Windows
-    # Checkpoints of before this setting do not name it.
+    # Older checkpoints do not name this setting.
     pretrained: Literal["none", "motion"] = "none"
+
+    @model_validator(mode="after")
+    def _kernels_fit(self) -> "Model":
+        if self.arch == "minirocket" and self.windows.frames < 9:
+            raise ValueError("minirocket needs windows.frames of at least 9, its kernels' length")
+        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -151,7 +158,7 @@ class Model(Section):
 
 
 class Augmentation(Section):
-    """Strength of each augmentation, 0 for none (see har/dataset/augmentation.py)."""
+    """Strengths of the augmentations, 0 for none (see har/dataset/augmentation.py)."""
 
     flip: Annotated[float, Field(ge=0, le=1)]
     scale: Share
@@ -162,7 +169,7 @@ class Augmentation(Section):
 
 
 class Train(Section):
-    """How a network learns (see har/training/)."""
+    """Settings of training (see har/training/)."""
 
     iterations: CountOrNone
     epochs: CountOrNone
@@ -191,14 +198,14 @@ class Train(Section):
         if self.patience and self.keep == "last":
             raise ValueError("patience needs keep: val_loss, val_accuracy or val_macro_f1")
         if self.refit and self.keep != "last":
-            raise ValueError("refit needs keep: last, since no val part is left to choose by")
+            raise ValueError("refit needs keep: last, since no val subset is left to choose by")
         if self.batch_size < self.devices * self.nodes:
             raise ValueError("batch_size must be at least devices times nodes: each gets a share")
         return self
 
 
 class Baseline(Section):
-    """The model to compare with, and its training."""
+    """The baseline model and its training."""
 
     model: Model
     train: Train
@@ -222,7 +229,7 @@ class Pretraining(Section):
 
 
 class Evaluate(Section):
-    """Which clips the final figures are about, and how certain they are."""
+    """Settings of the final figures: their subset and their intervals."""
 
     subset: Literal["test", "val"]
     resamples: Annotated[int, Field(ge=100, le=20_000)]  # memory: one number per group in each
@@ -230,7 +237,7 @@ class Evaluate(Section):
 
 
 class Tracking(Section):
-    """Where MLflow keeps what a run did."""
+    """Names under which MLflow keeps runs and models."""
 
     enabled: bool
     experiment: Annotated[str, Field(min_length=1)]
@@ -282,7 +289,7 @@ def load_yaml(path: str | Path) -> Any:
         return parse_yaml(text)
     except FileNotFoundError:
         raise UserError(f"{path} not found: run this in the project's folder") from None
-    except Exception as error:  # tags that do not fit their value make the parser raise anything
+    except Exception as error:  # the parser raises anything for a tag that does not fit its value
         reason = " ".join(str(error).split())
         if isinstance(error, MarkedYAMLError) and error.problem_mark:
             reason = f"{error.problem}, line {error.problem_mark.line + 1}"
@@ -291,7 +298,7 @@ def load_yaml(path: str | Path) -> Any:
 
 def parse_yaml(text: str) -> Any:
     """Read YAML as DVC does; raises ruamel.yaml's YAMLError."""
-    # The parser in C, which DVC takes, crashes on deep nesting.
+    # The C parser, which DVC uses, crashes on deep nesting.
     if text.count("*") > _MOST_ALIASES:
         events = YAML(typ="safe", pure=True).parse(text)
         if sum(isinstance(event, AliasEvent) for event in events) > _MOST_ALIASES:
@@ -322,9 +329,9 @@ def load_section(path: str | Path, kind: type[_Kind]) -> _Kind:
 
 
 def describe(error: ValidationError, section: type[Section] | None = None) -> str:
-    """The first complaint about a section (else all of it): `key: what is wrong and allowed`."""
+    """The first error as `key: what is wrong and what is allowed`; `section` defaults to Params."""
     complaints = error.errors(include_url=False)
-    # A misspelt key shows as an unknown and a missing one: the unknown one is what was written.
+    # A misspelt key gives an unknown and a missing key: name the unknown one, which was written.
     first = min(complaints, key=lambda complaint: complaint["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in first["loc"]) or "the file"
     more = f"; {len(complaints) - 1} more" if len(complaints) > 1 else ""
@@ -340,7 +347,7 @@ def describe(error: ValidationError, section: type[Section] | None = None) -> st
 
 
 def _keys(place: tuple[int | str, ...], section: Any = None) -> list[str]:
-    """The keys that a section, or the whole of params.yaml, has at a place."""
+    """Returns the keys at a place in a section or in params.yaml."""
     section = section or Params
     for part in place:
         section = section.model_fields[str(part)].annotation

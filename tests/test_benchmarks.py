@@ -1,5 +1,6 @@
 import pickle
 import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -72,6 +73,16 @@ def test_jobs_run_in_turn_and_the_first_turn_does_not_count():
         patch.setattr(timing.time, "perf_counter", lambda: next(clock))
         assert timing.interleaved(jobs, 2) == {"a": 2.0, "b": 2.0}
     assert calls == ["a", "b"] * 3
+
+
+def test_a_peer_works_whenever_it_is_told_to(tmp_path):
+    script = tmp_path / "peer.py"
+    script.write_text("print('Peer 1'); input(); print(0.5); input(); print(0.25); input(); 1 / 0")
+    with peers.started([sys.executable, "-u", script]) as peer:
+        assert peer.versions == "Peer 1"
+        assert (peer.run(), peer.run()) == (0.5, 0.25)
+        with pytest.raises(RuntimeError, match=r"(?s)Peer 1 has ended: .*ZeroDivisionError"):
+            peer.run()
 
 
 def test_a_process_costs_what_it_holds(tmp_path):

@@ -176,7 +176,7 @@ def test_a_given_frame_rate_is_that_of_the_windows(work, run, capsys):
         (found,) = json.loads(said.out)["predictions"]
         expected = recognizer.predict(replace(clip, fps=float(fps))).max()
         assert found["probability"] == pytest.approx(expected, abs=1e-6)
-        assert ("25 frames per second are taken (--fps)" in said.err) == (not fps)
+        assert ("25 frames per second are assumed (--fps)" in said.err) == (not fps)
 
 
 def test_show(work, run):

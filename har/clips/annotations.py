@@ -3,9 +3,9 @@
 `{"split": {subset: [clip id]}, "annotations": [{"frame_dir": clip id, "label": int,
 "total_frames": T, "img_shape": (height, width), "original_shape": (height, width),
 "keypoint": (M, T, V, C) in pixels, "keypoint_score": (M, T, V)}]}` is what OpenMMLab publishes for
-UCF101, HMDB51, NTU and others. Read and written besides are `classes`, the class names in label
-order, and a clip's `group` and `fps`. All but `keypoint` is optional, and every form of clip is
-brought into this one: lists and dictionaries of annotations, single ones, and own arrays.
+UCF101, HMDB51, NTU and others. `classes`, the class names in label order, and a clip's `group` and
+`fps` are added here. All fields but `keypoint` are optional. Every other form of clips is brought
+into this one: lists and dictionaries of annotations, single annotations, and own arrays.
 """
 
 import math
@@ -32,10 +32,10 @@ from har.skeleton import Layout, layout_of_setting
 
 _LONGEST_NAME = 1000  # characters
 _HIGHEST_FPS = 100_000
-COPIES = 4  # arrays in memory may be this many times the file, no more
-_MOST_TOLD = 5  # names in one message
+COPIES = 4  # arrays in memory may have at most this multiple of the file's bytes
+_MOST_NAMED = 5  # names in one message
 
-# What a clip's fields are called in the published format, in own files, and elsewhere.
+# Names of a clip's fields in the published format, in own files, and elsewhere.
 _NAME = ("frame_dir", "filename", "clip", "id", "name")
 _KEYPOINTS = ("keypoint", "keypoints", "data")
 _SCORES = ("keypoint_score", "keypoint_scores", "scores", "confidence")
@@ -45,9 +45,9 @@ _OTHERS = ("total_frames", "label", "group", "fps")
 _READ = {*_NAME, *_KEYPOINTS, *_SCORES, *_IMAGE_SIZE, *_SUBSET, *_OTHERS}
 _SUFFIXES = (".pkl", ".pickle", ".npz", ".npy", ".json", ".gz", ".xz", ".bz2")
 _READ_OF_SETS = {"annotations", "split", "classes", "layout"}
-_UCF101_IMAGE = (256, 340)  # height and width; its one-clip pickles do not tell it
+_UCF101_IMAGE = (256, 340)  # height and width, which its one-clip pickles lack
 
-# Clip names that give away the class, or the video or person, and with it the sister clips.
+# Clip names that contain the class, or the video or person, which is the group.
 _UCF101_ID = re.compile(r"v_(?P<group>(?P<name>[A-Za-z]+)_g\d{2})_c\d{2}")
 _NTU_ID = re.compile(r"S\d{3}C\d{3}(?P<group>P\d{3})R\d{3}A(?P<action>\d{3})")
 _HMDB51_ID = re.compile(r"(?P<words>\w+)_[hulf]_[cn]m_np\d_(?:ba|fr|le|ri)_(?:bad|med|goo)_\d+")
@@ -56,12 +56,12 @@ _LABEL_AND_ID = re.compile(r"(?P<label>\d{1,4})_(?P<id>.+)", re.ASCII)
 
 @dataclass(frozen=True)
 class Given:
-    """What a user says of clips whose file does not tell it.
+    """What the user gives for clips whose file lacks it.
 
     Attributes:
         image_size: (height, width) in pixels, None where unknown.
         fps: frames per second, 0 where unknown.
-        dimensions: coordinates per joint, None to tell them by the numbers.
+        dimensions: coordinates per joint, None to recognise them.
         axes: order of the arrays' axes, as in har.clips.axes; empty to recognise it.
         layout: of the joints.
     """
@@ -78,13 +78,13 @@ def read_pickle(
 ) -> ClipSet:
     """Read and check a pickle of annotations or of one clip.
 
-    A clip without persons or frames is dropped, and what is only odd is put right; `notes` tells
+    A clip without persons or frames is dropped, lesser oddities are corrected, and `notes` lists
     both. The class names are the file's own, else `classes`, else those of the known set that the
-    clip names belong to, else the label ids; where clip names contradict the order of a known set's
-    labels, the clip names are believed. Arrays may be read-only.
+    clip names belong to, else the label ids. Where clip names contradict the order of a known set's
+    labels, the clip names win. Arrays may be read-only.
 
     Raises:
-        UserError: the file is missing, damaged, unsafe, not of this kind, or no clip is usable.
+        UserError: the file is missing, damaged, unsafe, of another kind, or has no usable clip.
     """
     path = Path(path)
     content, size = safe_pickle.load_and_measure(path)
@@ -95,7 +95,7 @@ def annotations_of(path: Path, content: Any) -> dict[Any, Any]:
     """Bring what a file holds into the published form: a dictionary with a list `annotations`.
 
     Args:
-        path: of the file; its name is that of a clip that has none.
+        path: of the file; a clip without a name takes the file's.
         content: the published form, a list of annotations, a dictionary of them by clip name or of
             lists of them by subset, one annotation, or an array or nested lists of one clip.
 
@@ -148,7 +148,7 @@ def check(
         content: `annotations`, and perhaps `split`, `classes` and `fps`.
         classes: class names where the content has none.
         room: most bytes that the arrays of all clips together may have.
-        given: what the annotations do not tell.
+        given: what the annotations lack.
 
     Raises:
         UserError: as read_pickle.
@@ -179,7 +179,7 @@ def check(
         notes.add(f"keys that are not needed are ignored: {_some(list(unread))}")
     _check_together(path, clips)
     if len(clips) > 1 and all(clip.group == clip.id for clip in clips):
-        notes.add("no clip names its group: leaks between sister clips can't be seen")
+        notes.add("no clip names its group: leaks between clips of the same group can't be seen")
     for clip in clips:
         if clip.label == UNLABELLED:
             notes.add("no label: can be predicted, not learnt from", clip.id)
@@ -197,8 +197,8 @@ def check(
 def write_pickle(path: str | Path, clip_set: ClipSet) -> None:
     """Write a set in the published format, with its `classes`.
 
-    A clip's `group` is written only where its name does not tell it, its `fps` where it is known;
-    the notes are left out.
+    A clip's `group` is written only where its name does not contain it, its `fps` where it is
+    known; the notes are left out.
 
     Raises:
         UserError: the file cannot be written.
@@ -232,7 +232,7 @@ def write_pickle(path: str | Path, clip_set: ClipSet) -> None:
 
 
 def clip_name(path: Path) -> str:
-    """What a clip is called that has no name but its file's."""
+    """The name that a clip without one takes from its file."""
     name = path
     while name.suffix.lower() in _SUFFIXES:
         name = name.with_suffix("")
@@ -240,7 +240,7 @@ def clip_name(path: Path) -> str:
 
 
 def group_of(clip_id: str) -> str:
-    """The group a clip's name gives away, else the name itself.
+    """The group in a clip's name, else the name itself.
 
     UCF101: class and group, as ApplyEyeMakeup_g01 (group numbers start anew in every class); NTU:
     the performer.
@@ -250,7 +250,7 @@ def group_of(clip_id: str) -> str:
 
 
 def _first(item: Mapping[Any, Any], keys: Sequence[str]) -> Any:
-    """The first of some keys' values that is there."""
+    """The value of the first key that has one."""
     return next((item[key] for key in keys if item.get(key) is not None), None)
 
 
@@ -279,18 +279,18 @@ def _named(items: Mapping[Any, Any]) -> list[Any]:
 
 
 def _named_by_file(path: Path, item: dict[Any, Any]) -> dict[Any, Any]:
-    """An annotation that has the file's name where it has none, and the label that it tells."""
+    """An annotation with the file's name, where it has none, and the label in that name."""
     if _first(item, _NAME) is not None:
         return item
     stem = clip_name(path)
-    told = _LABEL_AND_ID.fullmatch(stem) if "data" in item else None
-    if told:
-        return {"label": int(told["label"]), "frame_dir": told["id"]} | item
+    match = _LABEL_AND_ID.fullmatch(stem) if "data" in item else None
+    if match:
+        return {"label": int(match["label"]), "frame_dir": match["id"]} | item
     return item | {"frame_dir": stem}
 
 
 def _contents(content: Any) -> str:
-    """What a file holds, for a message: the keys of a dictionary, the first item of a list."""
+    """A file's content in words: the keys of a dictionary, the first item of a list."""
     if isinstance(content, dict) and content:
         return f"a dictionary with {_some(list(content))}"
     if isinstance(content, list | tuple) and content:
@@ -299,14 +299,14 @@ def _contents(content: Any) -> str:
 
 
 def _some(names: list[Any]) -> str:
-    more = f" and {len(names) - _MOST_TOLD} more" if len(names) > _MOST_TOLD else ""
-    return ", ".join(map(shown, names[:_MOST_TOLD])) + more
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(map(shown, names[:_MOST_NAMED])) + more
 
 
 def _one_by_one(
     path: Path, items: Sequence[Any], given: Given, notes: Notes
 ) -> Iterator[tuple[dict[Any, Any], str]]:
-    """Annotations with the order of their axes; an array of many clips becomes one of each."""
+    """Annotations with the order of their axes, one for each clip of an array of many clips."""
     for number, item in enumerate(items):
         if not isinstance(item, dict):
             raise UserError(f"{path}: annotation {number} is {shown(item)}, not a dictionary")
@@ -327,7 +327,7 @@ def _apart(
 ) -> Iterator[tuple[dict[Any, Any], str]]:
     """One annotation for each clip of an array, such as ST-GCN's (N, C, T, V, M).
 
-    Frames after the last, and persons after the last, in which somebody was seen are left out.
+    Trailing frames and trailing persons without any seen joint are left out.
     """
     array, scores = _first(item, _KEYPOINTS), _first(item, _SCORES)
     if axes:
@@ -395,7 +395,7 @@ def _text(value: Any) -> str | None:
 def _labels(
     path: Path, ids: Sequence[str], items: Sequence[dict[Any, Any]], names: list[str] | None
 ) -> tuple[list[int], list[str] | None]:
-    """Label of each annotation, and the class names, which may be those that the labels are."""
+    """Label of each annotation, and the class names, perhaps taken from the labels."""
     labels = [
         _label(f"{path}: clip {shown(clip_id)}", item.get("label"))
         for clip_id, item in zip(ids, items, strict=True)
@@ -418,7 +418,7 @@ def _labels(
             known = number_of.get(label, int(label) if _is_number(label) else None)
             if known is None:
                 raise UserError(
-                    f"{path}: clip {shown(ids[index])} has label {shown(label)}, which is none of "
+                    f"{path}: clip {shown(ids[index])} has label {shown(label)}, which is not in "
                     f"`classes`: {_some(names)}"
                 )
             labels[index] = known
@@ -458,7 +458,7 @@ def _clip(
     given: Given,
     notes: Notes,
 ) -> Clip | None:
-    """One checked clip, or None where it is dropped, which the notes tell."""
+    """One checked clip, or None where it is dropped, with a note."""
     where = f"{path}: clip {shown(clip_id)}"
     keypoints = _first(item, _KEYPOINTS)
     if keypoints is None:
@@ -479,7 +479,7 @@ def _clip(
     size = given.image_size if size is None else size
     if size is None and "data" in item and _UCF101_ID.fullmatch(clip_id):
         size = _UCF101_IMAGE
-        notes.add("a one-clip pickle tells no image size: UCF101's 340x256 is taken", clip_id)
+        notes.add("a one-clip pickle has no image size: UCF101's 340x256 is assumed", clip_id)
     group = item.get("group")
     if group is not None and (group := _text(group)) is None:
         raise UserError(f"{where} has {shown(item['group'])} as its `group`: give a text")
@@ -504,7 +504,7 @@ def _clip(
         raise UserError(f"{path}: {error}") from None
     if frames is not None and frames != clip.keypoints.shape[1]:
         notes.add(
-            "total_frames differs from the array: the array is believed",
+            "total_frames differs from the array: the array wins",
             clip_id,
             f": {shown(frames)} and {clip.keypoints.shape[1]}",
         )
@@ -519,7 +519,7 @@ def _is_name(value: Any) -> TypeGuard[str]:
 def _fps(clip_id: str, fps: Any) -> float:
     if isinstance(fps, np.ndarray) and fps.size == 1:
         fps = fps.item()
-    if fps is None or fps != fps:  # NaN is a table's way to say that there is none
+    if fps is None or fps != fps:  # NaN is how a table marks a missing value
         return 0.0
     if isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 <= fps <= _HIGHEST_FPS:
         raise UserError(
@@ -529,7 +529,7 @@ def _fps(clip_id: str, fps: Any) -> float:
 
 
 def _check_together(path: Path, clips: list[Clip]) -> None:
-    """Refuse what makes clips no set: one name twice, or different skeletons."""
+    """Refuse clips that make no set: two of one name, or different skeletons."""
     name, count = Counter(clip.id for clip in clips).most_common(1)[0]
     if count > 1:
         raise UserError(f"{path} has {count} clips named {shown(name)}: names must be unique")
@@ -544,7 +544,7 @@ def _check_together(path: Path, clips: list[Clip]) -> None:
 
 
 def _own_names(path: Path, classes: Any) -> list[str] | None:
-    """The class names that a file gives."""
+    """The file's own class names."""
     if classes is None:
         return None
     if isinstance(classes, np.ndarray) and classes.size <= MOST_CLASSES:
@@ -571,7 +571,7 @@ def _class_names(
     given: Sequence[str] | None,
     notes: Notes,
 ) -> list[str]:
-    """Name of each label; read_pickle tells where it comes from."""
+    """Name of each label, from the sources that read_pickle lists."""
     labels = max(clip.label for clip in clips) + 1
     if own is not None:
         if len(own) < labels:
@@ -579,22 +579,22 @@ def _class_names(
         names = own
     else:
         names = list(given or _classes_of_ids(clips))
-    strangers = _strangers(clips, names)
-    if own is None and (strangers or len(names) < labels):
+    misnamed = _misnamed(clips, names)
+    if own is None and (misnamed or len(names) < labels):
         by_id = _names_in_ids(clips, names, labels)
         source = "clip names" if by_id else "label ids"
         why = "are not in the usual order of these names" if names else "have no names in the file"
         notes.add(f"the labels {why}: class names are taken from the {source}")
         names = by_id or [str(label) for label in range(labels)]
-        strangers = _strangers(clips, names)
-    for clip in strangers:
+        misnamed = _misnamed(clips, names)
+    for clip in misnamed:
         label = f": {names[clip.label]}"
-        notes.add("the clip's name says another class than its label", clip.id, label)
+        notes.add("the clip's name contains another class than its label's", clip.id, label)
     return names
 
 
 def _classes_of_ids(clips: list[Clip]) -> Sequence[str]:
-    """The classes that clip names speak of: the list of a known set, or UCF101-like names."""
+    """Class names by the form of clip names: a known set's list, or those in UCF101-like names."""
     ids = [clip.id for clip in clips]
     if all(_hmdb51_match(name) for name in ids):
         return catalogue.HMDB51_CLASSES
@@ -602,13 +602,13 @@ def _classes_of_ids(clips: list[Clip]) -> Sequence[str]:
     if len(actions) == len(ids) and max(actions) <= 120:
         return catalogue.NTU60_CLASSES if max(actions) <= 60 else catalogue.NTU120_CLASSES
     matches = [_UCF101_ID.fullmatch(name) for name in ids]
-    said = {match["name"] for match in matches if match}
+    found = {match["name"] for match in matches if match}
     if not all(matches):
         return ()
     ucf101 = {name.casefold() for name in catalogue.UCF101_CLASSES}
-    if {name.casefold() for name in said} <= ucf101:
+    if {name.casefold() for name in found} <= ucf101:
         return catalogue.UCF101_CLASSES
-    return sorted(said)
+    return sorted(found)
 
 
 def _hmdb51_match(clip_id: str) -> re.Match[str] | None:
@@ -616,7 +616,7 @@ def _hmdb51_match(clip_id: str) -> re.Match[str] | None:
 
 
 def _name_in_id(clip_id: str, names: Mapping[str, str]) -> str | None:
-    """The class that a clip's name gives away, if it is one of `names`.
+    """The class in a clip's name, if it is one of `names`.
 
     `names` is keyed by case-folded name: UCF101's list and clips differ in HandstandPushups.
     """
@@ -631,8 +631,8 @@ def _name_in_id(clip_id: str, names: Mapping[str, str]) -> str | None:
     return None
 
 
-def _strangers(clips: list[Clip], names: Sequence[str]) -> list[Clip]:
-    """Clips named after another class than their label's."""
+def _misnamed(clips: list[Clip], names: Sequence[str]) -> list[Clip]:
+    """Clips whose name contains another class than their label's."""
     by_key = {name.casefold(): name for name in names}
     return [
         clip
@@ -644,7 +644,7 @@ def _strangers(clips: list[Clip], names: Sequence[str]) -> list[Clip]:
 
 
 def _names_in_ids(clips: list[Clip], names: Sequence[str], labels: int) -> list[str] | None:
-    """Class names in label order out of the clip names, None unless they are one to one."""
+    """Class names in label order, from the clip names; None unless they are one to one."""
     by_key = {name.casefold(): name for name in names}
     votes: dict[int, Counter[str]] = {}
     for clip in clips:
@@ -659,7 +659,7 @@ def _names_in_ids(clips: list[Clip], names: Sequence[str], labels: int) -> list[
 def _subsets(
     path: Path, split: Any, ids: set[str], dropped: set[str], notes: Notes
 ) -> dict[str, list[str]]:
-    """Official subsets without unknown and repeated ids, and with no clip on both sides."""
+    """Official subsets without unknown or repeated ids, and with no clip on both sides."""
     if split is None:
         return {}
     if not isinstance(split, dict):

@@ -1,4 +1,4 @@
-"""A clip of arrays or nested lists: the one place where they are checked and put in order."""
+"""Clips from arrays or nested lists: the one place where these are checked and normalised."""
 
 from typing import Any
 
@@ -15,10 +15,10 @@ from har.skeleton import LAYOUTS
 _LARGEST_IMAGE = 2**31  # pixels
 _HIGHEST_SCORE = 1.5
 _METRES = 10  # coordinates above are pixels
-_SHARES = 3  # of the image; joints outside of it are guessed, not so far
-_OUTSIDE = 0.5  # of the image
-_DEEPEST = 6  # lists in lists
-_FAR = 3  # image sizes beyond the image, from where on a coordinate is worth a note
+_SHARES = 3  # coordinates as shares of the image stay below: joints outside are guessed near it
+_OUTSIDE = 0.5  # of the image, below 0
+_DEEPEST = 6  # nesting of lists
+_FAR = 3  # coordinates more image sizes beyond the image get a note
 
 
 def make_clip(
@@ -35,12 +35,12 @@ def make_clip(
     axes: str = "",
     notes: Notes | None = None,
 ) -> Clip:
-    """Make a clip of arrays or nested lists, whatever file they came from.
+    """Make a clip from arrays or nested lists of any file.
 
-    A joint counts as missing where its score is 0, where a coordinate is null, NaN, infinite or too
-    large to compute with, and, without scores, where all its coordinates are 0. Coordinates that
-    are shares of the image (0..1) become pixels where its size is known. Arrays that need no change
-    are not copied.
+    A joint is missing where its score is 0, where a coordinate is null, NaN, infinite or too large
+    to compute with, and, without scores, where all its coordinates are 0. Coordinates that are
+    shares of the image (0..1) become pixels where the image size is known. Arrays that need no
+    change are not copied.
 
     Args:
         clip_id: its name, also in messages.
@@ -48,13 +48,13 @@ def make_clip(
             joint may be its score.
         scores: (M, T, V) or (T, V), 0..1, in the same order.
         image_size: (height, width) in pixels; None, NaN and 0 are unknown.
-        dimensions: 2 or 3 coordinates per joint; None tells it by the layouts and the numbers.
+        dimensions: 2 or 3 coordinates per joint; None recognises it by the layouts and the numbers.
         label: index of its class.
-        group: empty is the clip's own id.
+        group: empty for the clip's own id.
         fps: frames per second; 0 is unknown.
-        frames: number of frames where it is known apart from the array.
+        frames: number of frames, where it is known besides the array.
         axes: order of the axes, see har.clips.axes; empty recognises it.
-        notes: takes what was odd, recognised or assumed.
+        notes: collects what was odd, recognised or assumed.
 
     Raises:
         UserError: names the clip and what is wrong.
@@ -64,12 +64,12 @@ def make_clip(
     array = numbers(keypoints, f"{where} needs numbers as its keypoints")
     values = None if scores is None else numbers(scores, f"{where} needs numbers as its scores")
     if values is not None and not values.ndim and np.isnan(values):
-        values = None  # a table's way to say that there is none
+        values = None  # how a table marks a missing value
     try:
         if axes:
             check_axes(axes)
             if len(axes) != array.ndim:
-                raise UserError(f"keypoints of shape {array.shape} have not the axes {axes}")
+                raise UserError(f"keypoints of shape {array.shape} do not have the axes {axes}")
         else:
             axes, note = recognise(array, frames, values is not None)
             if note:
@@ -145,7 +145,7 @@ def _leaves(value: Any, depth: int, known: dict[int, int]) -> int:
 def _scores_in_order(
     values: np.ndarray, array: np.ndarray, axes: str, shape: tuple[int, ...], where: str
 ) -> np.ndarray:
-    """Scores (M, T, V) of values in the order of the keypoints, which perhaps lack persons."""
+    """Scores (M, T, V) from values in the keypoints' order of axes, perhaps without persons."""
     given = values
     if values.ndim == array.ndim and values.shape[-1] == 1:
         values = values[..., 0]
@@ -169,7 +169,7 @@ def _split_off_scores(
     clip_id: str,
     notes: Notes,
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Coordinates (M, T, V, C) and scores, where the last number per joint may be the score."""
+    """Split (M, T, V, C) into coordinates and scores, if the last number per joint is the score."""
     channels = points.shape[3]
     flat = {2} == _dimensions(points.shape[2])
     if channels not in (2, 3, 4) or (channels == 4 and dimensions is None and flat):
@@ -204,7 +204,7 @@ def _are_scores(last: np.ndarray) -> bool:
 
 
 def _dimensions(joints: int) -> set[int]:
-    """How many coordinates layouts of so many joints have."""
+    """Numbers of coordinates of the layouts with this number of joints."""
     return {layout.dimensions for layout in LAYOUTS.values() if len(layout.joints) == joints}
 
 
@@ -247,13 +247,13 @@ def _size(value: Any, where: str) -> tuple[int, int]:
 
 
 def _native_floats(array: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:
-    """C-contiguous and native; float16 stays so, to keep large sets small, all else is float32."""
+    """C-contiguous and native: float16 where it was, to keep large sets small, else float32."""
     if dtype is None:
         half = array.dtype.kind == "f" and array.dtype.itemsize == 2
         dtype = np.dtype(np.float16 if half else np.float32)
     if array.dtype == dtype and array.flags.c_contiguous:
         return array
-    with np.errstate(over="ignore"):  # too large becomes infinite, which is then told
+    with np.errstate(over="ignore"):  # too large becomes infinite, and is reported later
         return np.ascontiguousarray(array, dtype)
 
 
@@ -275,13 +275,13 @@ def _in_pixels(
     clip_id: str,
     notes: Notes,
 ) -> np.ndarray:
-    """Points (M, T, V, 2) in pixels, where they were shares of the image; what is odd is noted."""
+    """Points (M, T, V, 2) in pixels, converted from shares of the image; oddities are noted."""
     far = max(-lowest, highest)
     if not far:
         return points
     if far <= _SHARES and (points % 1).any():  # no body is that small in pixels
         if lowest < -_OUTSIDE:
-            what = "coordinates around 0, which are no pixels: kept"
+            what = "coordinates around 0, which are not pixels: kept"
         elif 0 in size:
             what = (
                 "coordinates are shares of the image (0..1), whose size is unknown: bodies are "

@@ -1,8 +1,8 @@
-"""The order of an array's axes: as the user says, else recognised by what bodies and images can be.
+"""The order of an array's axes: as the user gives it, else recognised by shape and movement.
 
 Orders are written in letters: n clips, m persons, t frames, v joints, c channels (coordinates and
 perhaps a score). This project's is mtvc, or tvc of one person; per-frame results stacked are tmvc;
-ST-GCN's is nctvm. An order that is recognised is told, one that can't be is refused.
+ST-GCN's is nctvm. A recognised order is noted; an ambiguous one is refused.
 """
 
 import itertools
@@ -15,19 +15,19 @@ from har.skeleton import LAYOUTS
 _LETTERS = {"n": "clips", "m": "persons", "t": "frames", "v": "joints", "c": "channels"}
 _ORDERS = ("tvc", "mtvc", "ntvc", "nmtvc")  # and their permutations
 _CHANNELS = (2, 3, 4)  # coordinates and perhaps a score
-_MANY = 3  # so many times more persons than frames can't be
-_CLEAR = 2  # so many times smaller steps tell the axis of time
-_METRES = 10  # numbers below are no pixels of a body
+_MANY = 3  # a clip never has this many times more persons than frames
+_CLEAR = 2  # steps along the axis of time are smaller by this factor
+_METRES = 10  # no body has all its pixels below this
 _CLIPS_LOOKED_AT = 64
 _FRAMES_LOOKED_AT = 300
 _DOUBTFUL = (
-    "the order of the axes is taken for mtvc, but the movement looks like frames first: if they "
-    "are, say --axes tmvc"
+    "the order of the axes is taken for mtvc, but the movement looks like frames first: if so, "
+    "give --axes tmvc"
 )
 
 
 def check_axes(axes: str) -> None:
-    """Refuse what is no order of axes.
+    """Check an order of axes.
 
     Raises:
         UserError: letters are unknown, missing or repeated.
@@ -54,15 +54,15 @@ def reorder(array: np.ndarray, axes: str) -> np.ndarray:
 def recognise(
     points: np.ndarray, frames: int | None = None, scored: bool = False
 ) -> tuple[str, str]:
-    """Tell the order of the axes of keypoints.
+    """Recognise the order of the axes of keypoints.
 
     Args:
         points: three to five axes; joints that were not seen may be 0 or not finite.
-        frames: how many frames there are, where the file tells it apart from the array.
-        scored: whether scores come in an array of their own.
+        frames: number of frames, where the file gives it besides the array.
+        scored: whether scores are in a separate array.
 
     Returns:
-        The letters, and a note where they are not this project's own or not sure.
+        The letters, and a note where the order is unusual or doubtful.
 
     Raises:
         UserError: the shape fits no order, or several.
@@ -88,14 +88,14 @@ def recognise(
         candidates = others + [standard] * (shape[-1] in _CHANNELS)
         several = f" ({' or '.join(candidates)})" if candidates else ""
         raise UserError(
-            f"keypoints of shape {shape} are in no order that can be told{several}: say it with "
-            f"--axes, such as --axes {(candidates or [standard])[0]}"
+            f"the order of axes can't be recognised in keypoints of shape {shape}{several}: give "
+            f"it with --axes, such as --axes {(candidates or [standard])[0]}"
         )
     return others[0], _taken(others[0])
 
 
 def sizes(shape: tuple[int, ...], axes: str) -> str:
-    """An array's shape in words, such as 60 frames, 2 persons, 17 joints, 3 channels."""
+    """A shape in words, such as 60 frames, 2 persons, 17 joints, 3 channels."""
     return ", ".join(f"{size} {_LETTERS[letter]}" for letter, size in zip(axes, shape, strict=True))
 
 
@@ -118,11 +118,11 @@ def _other_orders(shape: tuple[int, ...], standard: str) -> list[str]:
 
 
 def _taken(axes: str) -> str:
-    return f"the order of the axes is taken for {axes}: --axes says another"
+    return f"the order of the axes is taken for {axes}: --axes gives another"
 
 
 def _persons_or_frames(points: np.ndarray, frames: int | None) -> tuple[str, str]:
-    """Tell mtvc from tmvc by the number of frames, the shape and the movement (A, B, V, C)."""
+    """Tell mtvc from tmvc by the number of frames, the shape and the movement of (A, B, V, C)."""
     a, b = points.shape[:2]
     if frames == a != b:
         return "tmvc", _taken("tmvc")
@@ -131,7 +131,7 @@ def _persons_or_frames(points: np.ndarray, frames: int | None) -> tuple[str, str
     first, second, size = _steps(points[:_FRAMES_LOOKED_AT, :_FRAMES_LOOKED_AT])
     if b > 1 and np.isfinite(first + second):
         frames_first, persons_first = first * _CLEAR < second, max(second * _CLEAR, size) < first
-    else:  # nothing to compare with but the body's size
+    else:  # only the body's size to compare with
         frames_first, persons_first = first * _CLEAR < size, first > size
     if a <= b:
         doubtful = a > 1 and b > 1 and frames_first
@@ -141,7 +141,7 @@ def _persons_or_frames(points: np.ndarray, frames: int | None) -> tuple[str, str
     if frames_first or a >= _MANY * b:
         return "tmvc", _taken("tmvc")
     raise UserError(
-        f"keypoints of shape {points.shape} have more persons than frames: say --axes tmvc if "
+        f"keypoints of shape {points.shape} have more persons than frames: give --axes tmvc if "
         "frames come first, --axes mtvc if persons do"
     )
 
@@ -164,16 +164,16 @@ def _steps(points: np.ndarray) -> tuple[float, float, float]:
 
 
 def _channels_first(points: np.ndarray, shape: tuple[int, ...]) -> bool:
-    """Tell whether (N, A, T, V, B) is ctvm, x, y and score of B persons, and not mtvc.
+    """Whether (N, A, T, V, B) is ctvm (x, y and score of B persons) rather than mtvc.
 
     Raises:
         UserError: it could be both.
     """
     channels, persons = points.shape[1], points.shape[4]
     if channels not in (2, 3) or persons != 2:
-        return False  # C = 2 always has to be the last axis of mtvc with 2 coordinates
+        return False  # the last axis of mtvc holds 2 coordinates
     if points[..., 0].any() and not points[..., 1].any():
-        return True  # in mtvc, all y would be 0: in ctvm, there is one person
+        return True  # read as mtvc, all y would be 0; read as ctvm, one person is there
     if channels == 2:
         return False
     last, others = points[:, 2], points[:, :2]
@@ -186,6 +186,6 @@ def _channels_first(points: np.ndarray, shape: tuple[int, ...]) -> bool:
         axes = "nctvm"[5 - len(shape) :], "nmtvc"[5 - len(shape) :]
         raise UserError(
             f"keypoints of shape {shape} can be x, y and score of 2 persons, or 3 persons of x and "
-            f"y: say --axes {axes[0]} or --axes {axes[1]}"
+            f"y: give --axes {axes[0]} or --axes {axes[1]}"
         )
     return False

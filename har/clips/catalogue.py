@@ -1,4 +1,4 @@
-"""Published sets of 2D skeletons: where they are, what they must hash to, and their class names.
+"""Published sets of 2D skeletons: addresses, sizes, hashes and class names.
 
 The files are OpenMMLab's (mmaction2 and PYSKL); sizes and hashes agree between independent public
 records of them.
@@ -6,7 +6,7 @@ records of them.
 
 from dataclasses import dataclass
 
-# The order of UCF101's classInd.txt: alphabetical if case is ignored. A plain sort would exchange
+# In the order of UCF101's classInd.txt: alphabetical, ignoring case. A plain sort would exchange
 # Hammering with HammerThrow and JumpingJack with JumpRope.
 _UCF101 = """
     ApplyEyeMakeup ApplyLipstick Archery BabyCrawling BalanceBeam BandMarching BaseballPitch

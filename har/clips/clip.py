@@ -8,7 +8,7 @@ from har.errors import UserError
 from har.skeleton import LAYOUTS, Layout
 
 UNLABELLED = -1
-USUAL_FPS = 25.0  # frames per second of a clip that does not tell
+USUAL_FPS = 25.0  # assumed where a clip's frame rate is unknown
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Clip:
         keypoints: (M, T, V, C) float16 or float32, pixels (3D: the file's unit), finite.
         scores: (M, T, V) of the same type, 0..1; 0 is a missing joint.
         image_size: (height, width) in pixels; (0, 0) is unknown.
-        group: clips of one group are cut from one video or show one person.
+        group: clips of the same group are cut from one video or show one person.
         fps: frames per second; 0 is unknown.
     """
 
@@ -40,10 +40,10 @@ class ClipSet:
 
     Attributes:
         clips: in the file's order.
-        classes: name of label i; may name classes without clips.
+        classes: names in label order, also of classes without clips.
         subsets: official subset name -> clip ids, of clips in the set only.
-        notes: one line for each kind of thing that was odd, dropped or assumed.
-        layout: of the joints, None where the file does not tell it.
+        notes: one line for each kind of oddity, dropped clip or assumption.
+        layout: of the joints, None where the file does not give it.
     """
 
     clips: list[Clip]
@@ -65,6 +65,6 @@ def layout_of(clip: Clip) -> Layout:
             return layout
     known = ", ".join(f"{name} ({len(layout.joints)})" for name, layout in LAYOUTS.items())
     raise UserError(
-        f"clip {clip.id} has {joints} joints with {dimensions} coordinates: no layout has; "
+        f"clip {clip.id} has {joints} joints with {dimensions} coordinates, which fits no layout; "
         f"known are {known}"
     )

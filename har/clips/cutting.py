@@ -14,15 +14,16 @@ from har.clips.segments import Segment
 from har.errors import UserError
 
 BACKGROUND = "background"
-_LEAST_BACKGROUND = 1.0  # seconds; what is shorter lies between two actions, and is none of its own
+_LEAST_BACKGROUND = 1.0  # seconds; shorter stretches are transitions between two actions
 _ENDING = re.compile(r"\.[A-Za-z]\w{0,4}$")
 
 
 def recording_of(name: str, known: Iterable[str], table: Path) -> str | None:
-    """Which of the known recordings a table's name means; None: none of them.
+    """Find the recording that a table names; None where it is unknown.
 
-    A name is the end of a recording's path or the other way round, endings such as .mp4 or .npy
-    aside. A table that names no recording is about that of its own name, else the only one.
+    A name matches where it is the end of a recording's path or the other way round; suffixes such
+    as .mp4 or .npy are ignored. A table that names no recording is about the only one, else about
+    that of its own name.
 
     Raises:
         UserError: the name fits several.
@@ -35,13 +36,13 @@ def recording_of(name: str, known: Iterable[str], table: Path) -> str | None:
         return name
     wanted = _parts(name)
     fit = [
-        one
-        for one in known
-        if (own := _parts(one))[-len(wanted) :] == wanted or wanted[-len(own) :] == own
+        recording
+        for recording in known
+        if (own := _parts(recording))[-len(wanted) :] == wanted or wanted[-len(own) :] == own
     ]
     if len(fit) > 1:
         raise UserError(
-            f"{table} names {name}, which is {len(fit)} of the recordings, such as {fit[0]} and "
+            f"{table} names {name}, which fits {len(fit)} of the recordings, such as {fit[0]} and "
             f"{fit[1]}: give more of the path"
         )
     return fit[0] if fit else None
@@ -58,48 +59,48 @@ def cut(
     table: Path,
     background: bool = False,
 ) -> ClipSet:
-    """A clip for each segment. Classes are in alphabetical order.
+    """Cut a clip for each segment. Classes are in alphabetical order.
 
-    All segments of one recording are one group: the recording's own or, where the table tells one,
-    the table's. Seconds are those of the recording's frame rate, or of 25 where it is unknown.
+    All segments of a recording are one group: the table's, else the recording's own. Seconds become
+    frames by the recording's frame rate, or by 25 where it is unknown.
 
     Args:
-        recordings: by the name that the table may use: ids, or paths.
+        recordings: by the names that the table may use: ids or paths.
         segments: of the table.
         table: for messages.
-        background: make clips of the class `background` of the stretches of at least a second that
-            no segment covers, in recordings of the table.
+        background: also make clips of the class `background`: the stretches of at least a second
+            that no segment covers, in recordings of the table.
 
     Raises:
         UserError: the table names none of the recordings or one ambiguously, a segment lies outside
             its recording, or two of them contradict each other.
     """
     notes = []
-    of_recording: dict[str, list[Segment]] = {}
-    strangers = dict[str, None]()
+    by_recording: dict[str, list[Segment]] = {}
+    unknown = dict[str, None]()
     for segment in segments:
         name = recording_of(segment.recording, recordings, table)
         if name is None:
-            strangers[segment.recording or table.stem] = None
+            unknown[segment.recording or table.stem] = None
         else:
-            of_recording.setdefault(name, []).append(segment)
-    if not of_recording:
+            by_recording.setdefault(name, []).append(segment)
+    if not by_recording:
         raise UserError(
-            f"{table} names {next(iter(strangers))}, but the recordings are such as "
+            f"{table} names {next(iter(unknown))}, but the recordings are such as "
             f"{next(iter(recordings))}: name them by their files"
         )
-    if strangers:
+    if unknown:
         notes.append(
-            f"{table.name} names {len(strangers)} recordings that are not there, first "
-            f"{shown(next(iter(strangers)))}"
+            f"{table.name} names {len(unknown)} recordings that are not there, first "
+            f"{shown(next(iter(unknown)))}"
         )
     clips: dict[str, tuple[Clip, str]] = {}  # by id, with the class
     moments = 0
-    for name, some in of_recording.items():
+    for name, own in by_recording.items():
         recording = recordings[name]
-        recording = replace(recording, group=_group(table, recording, some))
+        recording = replace(recording, group=_group(table, recording, own))
         covered = np.zeros(recording.keypoints.shape[1], bool)
-        for segment in some:
+        for segment in own:
             if segment.start == segment.end:
                 moments += 1
                 continue
@@ -119,16 +120,16 @@ def cut(
                 BACKGROUND,
             )
     if not clips:
-        raise UserError(f"{table} has points in time only: label stretches, with start and end")
+        raise UserError(f"{table} has only points in time: label stretches, with start and end")
     if moments:
-        notes.append(f"{table.name}: {moments} points in time are left out, they have no length")
-    if unused := len(recordings) - len(of_recording):
-        notes.append(f"{table.name} says nothing of {unused} recordings: they are left out")
-    unknown = sum(not recordings[name].fps for name in of_recording)
-    if unknown and not all(segment.in_frames for segment in segments):
+        notes.append(f"{table.name}: {moments} points in time are left out: they have no length")
+    if unused := len(recordings) - len(by_recording):
+        notes.append(f"{table.name} does not name {unused} recordings: they are left out")
+    without_rate = sum(not recordings[name].fps for name in by_recording)
+    if without_rate and not all(segment.in_frames for segment in segments):
         notes.append(
-            f"{unknown} recordings tell no frame rate: {table.name}'s seconds are taken at "
-            f"{USUAL_FPS:g} frames per second"
+            f"{without_rate} recordings have no frame rate: for {table.name}'s seconds, "
+            f"{USUAL_FPS:g} frames per second are assumed"
         )
     classes = sorted({label for _, label in clips.values()})
     labelled = [replace(clip, label=classes.index(label)) for clip, label in clips.values()]
@@ -153,8 +154,8 @@ def _frames(recording: Clip, segment: Segment, table: Path) -> tuple[int, int]:
     end = length if segment.end == math.inf else round(min(segment.end * rate, length))
     if start >= end:
         raise UserError(
-            f"{table}: {recording.id} is {length / fps:.1f} s ({length} frames) long: there is "
-            f"nothing in the segment {segment.start:g} to {segment.end:g}"
+            f"{table}: {recording.id} is {length / fps:.1f} s ({length} frames) long: the segment "
+            f"{segment.start:g} to {segment.end:g} is empty"
         )
     return start, end
 

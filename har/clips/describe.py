@@ -1,4 +1,4 @@
-"""What is in a set of clips, told in a few lines."""
+"""A summary of a set of clips in a few lines."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -50,12 +50,12 @@ def describe(clip_set: ClipSet) -> list[str]:
 
 
 def rate_notes(clips: Sequence[Clip], remedy: str) -> list[str]:
-    """A note on clips whose frame rate is unknown, with the option or key that tells it."""
+    """A note on clips of unknown frame rate; `remedy` is the option or key that sets it."""
     unknown = sum(not clip.fps for clip in clips)
     if not unknown:
         return []
-    whose = "the clips tell" if unknown == len(clips) else f"{unknown} of {len(clips)} clips tell"
-    return [f"{whose} no frame rate: {USUAL_FPS:g} frames per second are taken ({remedy})"]
+    whose = "the clips" if unknown == len(clips) else f"{unknown} of {len(clips)} clips"
+    return [f"{whose} have no frame rate: {USUAL_FPS:g} frames per second are assumed ({remedy})"]
 
 
 def _spread(name: str, values: list[int]) -> str:

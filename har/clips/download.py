@@ -1,4 +1,4 @@
-"""Fetching a published file: resumed where a connection broke, checked by size and SHA-256."""
+"""Download of published files: resumed after a broken connection, checked by size and SHA-256."""
 
 import errno
 import hashlib
@@ -13,8 +13,8 @@ from tqdm import tqdm
 from har.clips.catalogue import PublishedFile
 from har.errors import UserError
 
-_CHUNK = 1 << 16  # bytes; what a broken connection loses at most
-_ATTEMPTS = 100  # of connections that break, though each of them brought something
+_CHUNK = 1 << 16  # bytes, the most that a broken connection loses
+_ATTEMPTS = 100  # connections that break after some bytes
 _TIMEOUT = (10, 60)  # seconds to connect, and between two pieces of the answer
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -24,10 +24,10 @@ def download(
     folder: str | Path,
     otherwise: str = "give the path of a copy as prepare.source",
 ) -> Path:
-    """Fetch a published file once, going on where an earlier attempt broke off.
+    """Fetch a published file once; an interrupted download is resumed.
 
-    What has arrived is kept as `NAME.part`, and takes its name when its size and SHA-256 are
-    right. A file that is there already is checked, not fetched.
+    The file is called `NAME.part` until its size and SHA-256 are right. A file that is already
+    there is checked, not fetched.
 
     Args:
         published: what to fetch.
@@ -51,14 +51,14 @@ def download(
                     return path
                 raise UserError(
                     f"{path} is not the published file (its size or SHA-256 differs): remove it "
-                    f"to fetch it anew, or {otherwise}"
+                    f"to fetch it again, or {otherwise}"
                 )
             _fetch(published, part, otherwise)
             if not _is_published(part, published):
                 part.unlink()
                 raise UserError(
-                    f"{published.address} did not give the published file (its size or SHA-256 "
-                    "differs), so it was removed: try again later"
+                    f"{published.address} sent another file than the published one (its size or "
+                    "SHA-256 differs), so it was removed: try again later"
                 )
             part.replace(path)
             return path
@@ -66,11 +66,11 @@ def download(
         arrived = part.stat().st_size if part.exists() else 0
         raise UserError(
             f"{published.address} broke off with {arrived:,} of {published.size:,} bytes "
-            f"({type(error).__name__}): run it again to go on from there, or {otherwise}"
+            f"({type(error).__name__}): run it again to resume, or {otherwise}"
         ) from None
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        remedy = "free some space and run it again to go on" if full else "check permissions"
+        remedy = "free some space and run it again to resume" if full else "check permissions"
         raise UserError(f"cannot write {part}: {error.strerror or error}; {remedy}") from None
 
 
@@ -82,7 +82,7 @@ def _is_published(path: Path, published: PublishedFile) -> bool:
 
 
 def _fetch(published: PublishedFile, part: Path, otherwise: str) -> None:
-    """Fill `part` up to the published size; connections may break as long as bytes arrive."""
+    """Fill `part` up to the published size; reconnects as long as each connection brings bytes."""
     _check_https(published.address)
     for _ in range(_ATTEMPTS):
         arrived = part.stat().st_size if part.exists() else 0
@@ -110,7 +110,7 @@ def _check_https(address: str) -> None:
 
 
 def _fetch_rest(published: PublishedFile, part: Path, start: int, otherwise: str) -> None:
-    """Append what is missing from `start` on; a server that can't do that sends all anew."""
+    """Append the bytes from `start` on; a server that can't resume sends the whole file."""
     headers = {"Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"

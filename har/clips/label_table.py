@@ -18,7 +18,7 @@ _LONGEST_HEADER = 10_000  # characters
 
 @dataclass(frozen=True)
 class Row:
-    """What a table says of one clip; what it does not tell is empty."""
+    """A row of a table of labels; missing cells are empty."""
 
     clip: str
     label: str
@@ -27,7 +27,7 @@ class Row:
 
 
 def is_label_table(path: Path) -> bool:
-    """Whether a file is a CSV whose header names clips and labels, and no stretches of them."""
+    """Whether a file is a CSV with columns for clips and labels, but not for start and end."""
     if path.suffix.lower() != ".csv" or not path.is_file():
         return False
     try:
@@ -43,7 +43,7 @@ def read_table(path: Path) -> list[Row]:
     """Read a table that labels clips.
 
     Raises:
-        UserError: it is damaged, or says two things of one clip.
+        UserError: it is damaged, or contradicts itself about a clip.
     """
     rows: dict[str, Row] = {}
     for number, line in enumerate(read_csv(path, []), start=2):
@@ -56,15 +56,15 @@ def read_table(path: Path) -> list[Row]:
         if not clip:
             raise UserError(f"{path}: line {number} names no clip")
         if rows.setdefault(clip, row) != row:
-            raise UserError(f"{path}: line {number} labels {shown(clip)} a second time, otherwise")
+            raise UserError(f"{path}: line {number} contradicts another line about {shown(clip)}")
     return list(rows.values())
 
 
 def label_clips(clip_set: ClipSet, path: Path) -> ClipSet:
     """Give clips the labels, groups and subsets of a table; others keep what they have.
 
-    A clip is named by its id, or by its file. Labels are class names or, where all are numbers and
-    the clips have class names, label ids.
+    The table names a clip by its id or its file. Labels are class names or, where all are numbers
+    and the clips have class names, label ids.
 
     Raises:
         UserError: the table is damaged or names no clip of the set.
@@ -100,11 +100,11 @@ def label_clips(clip_set: ClipSet, path: Path) -> ClipSet:
             if row.subset:
                 subsets.setdefault(row.subset, []).append(clip.id)
         clips.append(clip)
-    told = len({row.clip for row in row_of.values()})
+    rows = len({row.clip for row in row_of.values()})
     notes = [note for note in clip_set.notes if "no label: " not in note]
     notes.append(f"{path.name} labels {len(found)} of {len(clips)} clips")
-    if told > len(found):
-        notes.append(f"{path.name} names {told - len(found)} clips that are not there")
+    if rows > len(found):
+        notes.append(f"{path.name} names {rows - len(found)} clips that are not there")
     return replace(
         clip_set,
         clips=clips,

@@ -1,4 +1,4 @@
-"""Notes on what was odd in a file: one line for each kind of thing, with a count and an example."""
+"""Notes on oddities of a file: one line for each kind, with a count and an example."""
 
 from collections import Counter
 
@@ -6,7 +6,7 @@ from har.clips.safe_pickle import shown
 
 
 class Notes:
-    """Notes of one kind are counted and told in one line with their first example."""
+    """Counts notes by kind; each kind becomes one line with its first example."""
 
     def __init__(self) -> None:
         """Start without notes."""

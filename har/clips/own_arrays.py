@@ -1,4 +1,4 @@
-"""Own keypoints in .npz, .npy and .json files: what they hold, not yet checked.
+"""Own keypoints in .npz, .npy and .json files, read but not yet checked.
 
 Whatever the bytes are, the outcome is arrays and lists or a UserError, and memory stays within
 bounds.
@@ -28,11 +28,11 @@ def load(path: Path, suffix: str) -> tuple[Any, int]:
         suffix: .npz, .npy or .json.
 
     Raises:
-        UserError: the file is missing, too large, damaged, or holds other things than numbers.
+        UserError: the file is missing, too large, damaged, or holds anything but numbers.
     """
     most = MOST_JSON if suffix == ".json" else MOST_BYTES
     try:
-        if not path.is_file():  # a pipe would be waited for
+        if not path.is_file():  # reading a pipe would block
             raise UserError(f"{path} is not a file: give the path of one clip")
         with path.open("rb") as packed, packed_files.unpacked(path, packed) as file:
             raw = file.read(most + 1)
@@ -52,7 +52,7 @@ def load(path: Path, suffix: str) -> tuple[Any, int]:
         return arrays, sum(array.nbytes for array in arrays.values())
     except UserError:
         raise
-    except Exception as error:  # bytes that mean nothing make the decoders raise anything
+    except Exception as error:  # the decoders raise anything on meaningless bytes
         kind = packed_files.kind_of(raw[:32])
         if not kind or f"name it {suffix}" in kind:
             kind = shown(str(error) or type(error).__name__)
@@ -60,7 +60,10 @@ def load(path: Path, suffix: str) -> tuple[Any, int]:
 
 
 def _arrays(path: Path, raw: bytes) -> dict[str, np.ndarray]:
-    """The arrays of an .npz by name; those that hold no numbers are left out, unless all do."""
+    """The arrays of an .npz by name, without those of other types than numbers.
+
+    An archive with a single array, of another type, is refused.
+    """
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:
         members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
         if sum(info.file_size for info in members) > MOST_BYTES:
@@ -76,14 +79,14 @@ def _arrays(path: Path, raw: bytes) -> dict[str, np.ndarray]:
 
 
 class _NoNumbersError(ValueError):
-    """An array of something else."""
+    """An array of another type than numbers."""
 
 
 def _array(raw: bytes) -> np.ndarray:
-    """The numbers of an .npy; its bytes decide how much room there is, not its header."""
+    """The numbers of an .npy; memory is taken for its bytes, not for what its header claims."""
     file = io.BytesIO(raw)
     read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-    with warnings.catch_warnings(action="ignore"):  # numpy remarks on headers of Python 2
+    with warnings.catch_warnings(action="ignore"):  # numpy warns of headers written by Python 2
         shape, fortran, dtype = read_header[npy.read_magic(file)](file)
     if dtype.kind not in "fiub":
         raise _NoNumbersError(f"an array of type {dtype}, not of numbers")

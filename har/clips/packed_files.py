@@ -1,4 +1,4 @@
-"""Files packed by gzip, bzip2 or xz, read within bounds; others are named for what they are."""
+"""Files packed by gzip, bzip2 or xz, read within bounds; other kinds are recognised."""
 
 import bz2
 import gzip
@@ -13,8 +13,8 @@ from har.errors import UserError
 
 _CHUNK = 1 << 20  # bytes
 _MOST_UNPACKED = 2**31  # bytes
-_MOST_TIMES = 100  # so many times its size a file may unpack to, and
-_FREE = 2**24  # bytes whatever its size
+_MOST_TIMES = 100  # a file may unpack to this multiple of its size, and
+_FREE = 2**24  # to this many bytes whatever its size
 _XZ_MEMORY = 2**27  # bytes that unpacking may take
 
 _KINDS = {
@@ -36,15 +36,15 @@ _KINDS = {
 
 
 def kind_of(start: bytes) -> str:
-    """What a file that begins like this is, and what to do with it; empty where that is unknown."""
+    """The kind of a file by its first bytes, and what to do with it; empty where unknown."""
     return next((kind for magic, kind in _KINDS.items() if start.startswith(magic)), "")
 
 
 def unpacked(path: Path, file: IO[bytes]) -> IO[bytes]:
-    """The file itself or, where it is packed, a temporary file of what it unpacks to.
+    """The file itself or, where it is packed, a temporary file of its unpacked content.
 
     Raises:
-        UserError: it is damaged or unpacks to more than a file of keypoints can.
+        UserError: it is damaged, or its unpacked content is too large.
     """
     start = file.read(6)
     file.seek(0)
@@ -69,7 +69,7 @@ def unpacked(path: Path, file: IO[bytes]) -> IO[bytes]:
 
 
 def _xz(file: IO[bytes]) -> Iterator[bytes]:
-    """lzma.open has no limit of memory, and a file may ask for 4 GB."""
+    """Unpack in chunks with a limit of memory, which lzma.open lacks: a file may ask for 4 GB."""
     unpacker = lzma.LZMADecompressor(memlimit=_XZ_MEMORY)
     while not unpacker.eof:
         data = file.read(_CHUNK) if unpacker.needs_input else b""

@@ -5,9 +5,9 @@ an allow-list still allocates what a file declares (seven bytes ask for 64 GB of
 nested tuples until the C stack overflows. So the standard library only decodes the operations
 here (the table of `pickletools`, protocols 0 to 5), and the machine below carries out the harmless
 ones. It makes numbers, strings, lists, tuples, dictionaries and arrays of numbers, and
-has no way to call anything else. Sets come back as lists, numpy scalars as Python numbers.
+can call nothing else. Sets become lists, numpy scalars become Python numbers.
 
-Memory stays within a few times the file's size, and near to it for a file of arrays: they are
+Memory stays within a few times the file's size, and close to it for a file of arrays, which are
 views of the bytes that were read. A file may hold about one operation per 16 bytes.
 """
 
@@ -31,7 +31,7 @@ _FREE_OPERATIONS = 500_000  # whatever the file's size
 _BYTES_PER_OPERATION = 16  # a clip of one person and 64 frames has 80 operations in 7 kB
 _NUMBERS_OR_TEXT = re.compile(r"b1|[iu][1248]|f[248]|[SU]\d{1,4}")
 
-# What the decoding of bytes that mean nothing can raise.
+# Errors that decoding meaningless bytes can raise.
 _DAMAGE = (ArithmeticError, LookupError, MemoryError, TypeError, ValueError, struct.error)
 
 _ARRAY = "numpy.ndarray"
@@ -51,7 +51,7 @@ _LONG_LENGTHS = (
 
 
 class _Bounded:
-    """A file that never makes room for more bytes than it has left."""
+    """A file that allocates no more bytes than it has left."""
 
     def __init__(self, file: IO[bytes], size: int) -> None:
         self.file = file
@@ -71,10 +71,10 @@ class _Name:
 
 
 class _Encoded:
-    """A long text on its way to `_codecs.encode`, the way of protocols 0 to 2 to write bytes.
+    """A long text that `_codecs.encode` will turn into bytes, as protocols 0 to 2 write them.
 
-    It is encoded at once, or else the memo would keep both the text and its bytes, which is all
-    of a published file twice.
+    It is encoded at once: otherwise the memo would keep both the text and its bytes, and with them
+    most of a published file twice.
     """
 
     def __init__(self, text: str) -> None:
@@ -82,7 +82,7 @@ class _Encoded:
 
 
 class _Unbuilt:
-    """An array or dtype between its creation and its state; `code` is the dtype's, like f4."""
+    """An array or dtype that awaits its state; `code` is the dtype's, such as f4."""
 
     def __init__(self, kind: str, code: str = "") -> None:
         self.kind = kind
@@ -97,8 +97,8 @@ def load(path: str | Path) -> Any:
     bytes.
 
     Raises:
-        UserError: the file is missing, damaged, no pickle, too large for its content, or names
-            any other class or function (which the message gives).
+        UserError: the file is missing, damaged, not a pickle, has too many small objects for its
+            size, or names any other class or function (which the message gives).
     """
     return load_and_measure(path)[0]
 
@@ -116,7 +116,7 @@ def load_and_measure(path: str | Path) -> tuple[Any, int]:
             packed_files.unpacked(path, packed) as file,
         ):
             if kind := packed_files.kind_of(file.read(32)):
-                raise UserError(f"{path} is no pickle but {kind}")
+                raise UserError(f"{path} is not a pickle but {kind}")
             size = os.fstat(file.fileno()).st_size
             file.seek(0)
             return _Machine(path, size).run(file), size
@@ -125,12 +125,12 @@ def load_and_measure(path: str | Path) -> tuple[Any, int]:
     except _DAMAGE as error:
         reason = shown(str(error) or type(error).__name__)
         raise UserError(
-            f"{path} is damaged, cut short or no pickle ({reason}): fetch or make it again"
+            f"{path} is damaged, cut short or not a pickle ({reason}): fetch or make it again"
         ) from None
 
 
 def shown(value: Any) -> str:
-    """A value of unknown origin for a one-line message: short, no line breaks, never its repr."""
+    """An untrusted value for a one-line message: short, without line breaks or repr()."""
     if isinstance(value, str):
         return repr(value if len(value) <= 80 else value[:77] + "...")
     if value is None or isinstance(value, bool | float):
@@ -205,7 +205,7 @@ class _Machine:
         self.handlers = handlers
 
     def run(self, file: IO[bytes]) -> Any:
-        """Carry out operations up to STOP and return what they leave."""
+        """Carry out the operations up to STOP; returns the top of the stack."""
         allowed = _FREE_OPERATIONS + self.size // _BYTES_PER_OPERATION
         bounded = _Bounded(file, self.size)
         table: dict[bytes, tuple[Any, Any, Callable[[Any], object]]] = {}
@@ -213,7 +213,7 @@ class _Machine:
             if info.name in self.handlers:
                 decode = info.arg and info.arg.reader
                 if info.name in ("GLOBAL", "INST"):
-                    decode = _two_lines  # the table's own would take backslashes for escapes
+                    decode = _two_lines  # the table's own decoder would read backslashes as escapes
                 long = info.arg and info.arg.n in _LONG_LENGTHS
                 code = info.code.encode("latin1")
                 table[code] = decode, bounded if long else file, self.handlers[info.name]
@@ -245,13 +245,13 @@ class _Machine:
         for info in pickletools.opcodes:
             if info.code.encode("latin1") == code:
                 return self._refusal(f"the pickle operation {info.name}")
-        return ValueError(f"{code!r} is no pickle operation")
+        return ValueError(f"{code!r} is not a pickle operation")
 
     def _refusal(self, what: str) -> UserError:
         return UserError(
-            f"{self.path} is refused, for it contains {what}: pickles can run programs, so only "
+            f"{self.path} is refused, since it contains {what}: pickles can run programs, so only "
             "arrays of numbers, lists, tuples, dictionaries, strings and numbers are read; save "
-            "it anew with these"
+            "it again with only these"
         )
 
     def _text(self, text: str) -> None:
@@ -288,13 +288,13 @@ class _Machine:
 
     def _extend(self, items: list[Any]) -> None:
         if type(self.stack[-1]) is not list:
-            raise TypeError("items are added to what is no list")
+            raise TypeError("items are added to something that is not a list")
         self.stack[-1].extend(items)
 
     def _update(self, items: list[Any]) -> None:
         target = self.stack[-1]
         if type(target) is not dict:
-            raise TypeError("entries are added to what is no dictionary")
+            raise TypeError("entries are added to something that is not a dictionary")
         for key, value in zip(items[::2], items[1::2], strict=True):
             if type(key) is tuple:
                 self.tuple_keys += 1
@@ -312,7 +312,7 @@ class _Machine:
 
     def _name(self, module: Any, name: Any) -> None:
         if type(module) is not str or type(name) is not str:
-            raise TypeError("a name is no string")
+            raise TypeError("a name is not a string")
         text = f"{module}.{name}"
         if text not in _CALLS and text not in _MARKERS:
             raise self._refusal(shown(text).strip("'\""))
@@ -359,7 +359,7 @@ class _Machine:
         if type(raw) is str:  # Python 2 kept bytes in strings
             raw = self._encode(raw, "latin1")
         if type(shape) is not tuple or not all(type(n) is int and 0 <= n < 2**31 for n in shape):
-            raise ValueError("an array's shape is no tuple of sizes")
+            raise ValueError("an array's shape is not a tuple of sizes")
         if not isinstance(dtype, np.dtype) or not isinstance(raw, bytes | bytearray):
             raise TypeError("an array has no dtype or no bytes")
         if math.prod(shape) * dtype.itemsize != len(raw):
@@ -367,7 +367,7 @@ class _Machine:
         if dtype.kind == "U" and raw:
             characters = np.frombuffer(raw, f"{dtype.byteorder}u4")
             if characters.max() > sys.maxunicode:
-                raise ValueError("an array has characters that are none")
+                raise ValueError("an array has invalid characters")
         return np.ndarray(shape, dtype, raw, order="F" if fortran is True else "C")
 
     def _array_from_buffer(self, raw: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
@@ -382,13 +382,13 @@ class _Machine:
         if type(text) is _Encoded:
             return text.raw
         self.encoded += len(text)
-        if self.encoded > self.size:  # the same text again and again
+        if self.encoded > self.size:  # one text encoded many times
             raise MemoryError("more text than the file has bytes")
         return text.encode("latin1")
 
     def _list(self, items: Any = ()) -> list[Any]:
         if type(items) is not list:
-            raise TypeError("a set is made of what is no list")
+            raise TypeError("a set is made of something that is not a list")
         return items
 
     def _bytes(self) -> bytes:
@@ -399,9 +399,9 @@ class _Machine:
 
 
 def _is_key(value: Any) -> bool:
-    """Whether a key hashes at once and can't be made to collide with many others.
+    """Whether a key hashes quickly and can't be made to collide with many others.
 
-    Only tuples can, which therefore are flat, short and few.
+    Tuples can collide, so they must be flat, short and few.
     """
     if type(value) is tuple:
         return len(value) <= _LONGEST_TUPLE_KEY and all(

@@ -1,9 +1,9 @@
-"""Tables of segments: what happens in long recordings, from when to when.
+"""Tables of segments, the labelled stretches of long recordings.
 
-Read are own tables and Create ML's (CSV, JSON), the exports of BORIS (events and aggregated
-events), ELAN (.eaf and tab-delimited), VIA 3 (CSV, JSON) and Label Studio (JSON, JSON_MIN);
-docs/formats.md tells how each is recognised. Whatever the bytes are, the outcome is segments or a
-UserError, and memory stays within bounds.
+The reader takes own tables and Create ML's (CSV, JSON), and the exports of BORIS (events and
+aggregated events), ELAN (.eaf and tab-delimited), VIA 3 (CSV, JSON) and Label Studio (JSON,
+JSON_MIN); docs/formats.md describes how each is recognised. Whatever the bytes are, the outcome is
+segments or a UserError, and memory stays within bounds.
 """
 
 import csv
@@ -22,11 +22,11 @@ from har.errors import UserError
 
 _SUFFIXES = (".csv", ".tsv", ".txt", ".json", ".eaf")
 _MOST_BYTES = 2**24
-_PEEK = 2**16  # bytes that tell what a file is
+_PEEK = 2**16  # bytes by which a file is recognised
 _MOST_PREAMBLE = 100  # lines before a header, as BORIS and VIA write them
 _JSON_MARK = re.compile(r'"(timelinelabels|data_format_version|start|start_?time)"\s*:', re.I)
 
-# Columns and keys, in lower case. Times are seconds unless they are of the second kind.
+# Columns and keys, in lower case. Times are seconds unless the name says otherwise.
 _RECORDING = (
     "clip",
     "video",
@@ -53,7 +53,7 @@ _START_MS = ("begin time - msec",)
 _END_MS = ("end time - msec",)
 _START_CLOCK = ("begin time - hh:mm:ss.ms",)
 _END_CLOCK = ("end time - hh:mm:ss.ms",)
-_TIMES = (  # start, end, how many of it are one second or frame, whether frames
+_TIMES = (  # start, end, units in a second or frame, whether frames
     (_START, _END, 1, False),
     (_START_FRAME, _END_FRAME, 1, True),
     (_START_MS, _END_MS, 1000, False),
@@ -62,7 +62,7 @@ _TIMES = (  # start, end, how many of it are one second or frame, whether frames
 _ELAN_OWN = ("tier", "participant", "begin time", "end time", "duration", "file", "media")
 _CLOCK = re.compile(r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2}(?:\.\d*)?)", re.ASCII)
 _PLAYER = re.compile(r"(?:player )?#?\d+ ?: ?", re.IGNORECASE | re.ASCII)
-_UPLOADED = re.compile(r"[0-9a-f]{8}-")  # what Label Studio puts before a file's name
+_UPLOADED = re.compile(r"[0-9a-f]{8}-")  # prefix that Label Studio gives a file's name
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,11 @@ class Segment:
     Attributes:
         recording: an id, a file or an address; empty where the table does not name it.
         start: seconds or frames from the recording's first one.
-        end: the same; of frames, the one after the last. Infinite: the recording's end.
+        end: in the same unit; of frames, the one after the last. Infinite: the recording's end.
         label: name of the class.
         in_frames: the unit of start and end.
-        group: of the recording; empty where the table does not tell it.
-        person: which person acts, from 1 in the file's order; 0 where it is not told.
+        group: of the recording; empty where the table does not give it.
+        person: number of the person who acts, from 1 in the file's order; 0 for all persons.
     """
 
     recording: str
@@ -89,7 +89,7 @@ class Segment:
 
 
 def is_segment_table(path: Path) -> bool:
-    """Whether a file's beginning is that of a table of segments."""
+    """Whether a file begins like a table of segments."""
     suffix = path.suffix.lower()
     if suffix not in _SUFFIXES or not path.is_file():
         return False
@@ -107,8 +107,8 @@ def read_segments(path: Path) -> list[Segment]:
     """Read a table of segments, sorted as in the file.
 
     Raises:
-        UserError: the file is missing, too large, damaged or no such table, or a row has no
-            label, or ends before it starts.
+        UserError: the file is missing, too large, damaged or not such a table, or a row has no
+            label or ends before it starts.
     """
     try:
         with path.open("rb") as file:
@@ -123,7 +123,7 @@ def read_segments(path: Path) -> list[Segment]:
     segments = kinds.get(path.suffix.lower(), _table)(path, text)
     if not segments:
         raise UserError(
-            f"{path} holds no segment: give a table with the columns clip, start, end and label, "
+            f"{path} has no segments: give a table with the columns clip, start, end and label, "
             "or an export of BORIS, ELAN, VIA, Label Studio or Create ML"
         )
     for segment in segments:
@@ -141,11 +141,11 @@ def read_segments(path: Path) -> list[Segment]:
 
 
 def _header(text: str) -> tuple[int, list[str], str] | None:
-    """The number of the line that names the columns, those names, and what parts them."""
+    """The number of the header line, the column names, and the delimiter."""
     for number, line in enumerate(text.splitlines()[:_MOST_PREAMBLE]):
         line = re.sub(r"^#\s*CSV_HEADER\s*=\s*", "", line)
-        parted = max("\t,;", key=line.count)
-        names = [name.strip().strip('"').casefold() for name in line.split(parted)]
+        delimiter = max("\t,;", key=line.count)
+        names = [name.strip().strip('"').casefold() for name in line.split(delimiter)]
         has = set(names)
         timed = any(has & set(start) and has & set(end) for start, end, *_ in _TIMES)
         elan = any(name.startswith("begin time") for name in names)
@@ -154,14 +154,14 @@ def _header(text: str) -> tuple[int, list[str], str] | None:
             or ({"time", "behavior"} <= has and has & {"status", "behavior type"})
             or ("file_list" in has and "metadata" in has)
         ):
-            return number, names, parted
+            return number, names, delimiter
         if _without_header(line):
             return number - 1, [], "\t"
     return None
 
 
 def _without_header(line: str) -> bool:
-    """Whether a line is one of ELAN's tables that do not name their columns."""
+    """Whether a line is a row of ELAN's tables without a header."""
     cells = line.split("\t")
     return len(cells) >= 4 and sum(bool(_CLOCK.fullmatch(cell.strip())) for cell in cells) >= 2
 
@@ -170,16 +170,16 @@ def _table(path: Path, text: str) -> list[Segment]:
     found = _header(text)
     if found is None:
         return []
-    number, names, parted = found
+    number, names, delimiter = found
     lines = text.splitlines(keepends=True)
     rows = []
     try:
-        reader = csv.reader(lines[number + 1 :], delimiter=parted)
+        reader = csv.reader(lines[number + 1 :], delimiter=delimiter)
         for cells in reader:
             if any(cell.strip() for cell in cells):
                 rows.append([cell.strip() for cell in cells])
     except csv.Error as error:
-        raise UserError(f"{path} is no readable table: {error}") from None
+        raise UserError(f"{path} is not a readable table: {error}") from None
     if not names:
         return [_row_without_header(row) for row in rows]
     table = [(line, dict(zip(names, row, strict=False))) for line, row in enumerate(rows, 1)]
@@ -191,7 +191,7 @@ def _table(path: Path, text: str) -> list[Segment]:
 
 
 def _segments_of_row(path: Path, line: int, row: Mapping[str, Any]) -> Iterator[Segment]:
-    """The segment of a row; of ELAN's, one for each tier that has a column of its own."""
+    """The segment of a row; for ELAN, one for each tier with a column of its own."""
     where = f"{path}: row {line}"
     start, end, in_frames = _times(where, row)
     recording = _PLAYER.sub("", _first(row, _RECORDING), count=1)
@@ -222,7 +222,7 @@ def _times(where: str, row: Mapping[str, Any]) -> tuple[float, float, bool]:
 
 
 def _time(where: str, text: str) -> float:
-    """Seconds, or a clock's hours, minutes and seconds; or a number of frames."""
+    """Read seconds, a clock's hours, minutes and seconds, or a number of frames."""
     if match := _CLOCK.fullmatch(text):
         hours, minutes, seconds = match.groups()
         return 3600 * int(hours or 0) + 60 * int(minutes) + float(seconds)
@@ -256,7 +256,7 @@ def _boris_events(path: Path, table: list[tuple[int, dict[str, str]]]) -> list[S
         kind = _first(row, ("behavior type", "status")).upper()
         if kind == "START":
             if key in running:
-                raise UserError(f"{where} starts {shown(behavior)} a second time: end it first")
+                raise UserError(f"{where} starts {shown(behavior)} a second time: stop it first")
             running[key] = time
         elif kind == "STOP":
             if key not in running:
@@ -274,8 +274,8 @@ def _boris_events(path: Path, table: list[tuple[int, dict[str, str]]]) -> list[S
 
 
 def _via_rows(path: Path, text: str, table: list[tuple[int, dict[str, str]]]) -> list[Segment]:
-    told = re.search(r"^#\s*ATTRIBUTES?\s*=\s*(\{.*\})", text, re.MULTILINE)
-    attributes = _parsed(path, told[1]) if told else {}
+    match = re.search(r"^#\s*ATTRIBUTES?\s*=\s*(\{.*\})", text, re.MULTILINE)
+    attributes = _parsed(path, match[1]) if match else {}
     segments = []
     for line, row in table:
         where = f"{path}: row {line}"
@@ -304,7 +304,7 @@ def _via_project(path: Path, content: dict[str, Any]) -> list[Segment]:
 
 
 def _via(where: str, files: Any, times: Any, values: Any, attributes: Any) -> list[Segment]:
-    """The segment of one of VIA's entries; none where it is of a moment or a region."""
+    """The segment of one of VIA's entries; none where it marks a moment or a region."""
     times = _list(times)
     if len(times) != 2:
         return []
@@ -353,10 +353,10 @@ def _json(path: Path, text: str) -> list[Segment]:
 
 def _label_studio(where: str, task: dict[str, Any]) -> list[Segment]:
     """The regions of a task's first annotation that was not cancelled."""
-    done = [_dictionary(one) for one in _list(task["annotations"])]
-    done = [one for one in done if not one.get("was_cancelled")]
-    results = [_dictionary(one) for one in _list(done[0].get("result"))] if done else []
-    values = [_dictionary(one.get("value")) for one in results]
+    done = [_dictionary(annotation) for annotation in _list(task["annotations"])]
+    done = [annotation for annotation in done if not annotation.get("was_cancelled")]
+    results = [_dictionary(region) for region in _list(done[0].get("result"))] if done else []
+    values = [_dictionary(region.get("value")) for region in results]
     return _ranges(where, _media(_dictionary(task["data"])), values)
 
 
@@ -378,12 +378,12 @@ def _ranges(where: str, recording: str, values: Sequence[dict[str, Any]]) -> lis
 
 def _are_ranges(value: Any) -> bool:
     return isinstance(value, list) and any(
-        isinstance(one, dict) and ("ranges" in one or "timelinelabels" in one) for one in value
+        isinstance(item, dict) and ("ranges" in item or "timelinelabels" in item) for item in value
     )
 
 
 def _media(data: dict[str, Any]) -> str:
-    """The file of a task of Label Studio, as it was called before it was uploaded."""
+    """The file of a task of Label Studio, by its name before the upload."""
     texts = [value for value in data.values() if isinstance(value, str)]
     name = data["video"] if isinstance(data.get("video"), str) else next(iter(texts), "")
     folder, slash, file = name.split("?d=")[-1].rpartition("/")
@@ -394,13 +394,13 @@ def _media(data: dict[str, Any]) -> str:
 
 
 def _eaf(path: Path, text: str) -> list[Segment]:
-    """The annotations of all tiers that have times, or that belong to one that has."""
+    """The annotations of all tiers with times, and of tiers that refer to one of these."""
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        raise UserError(f"{path} is refused: it declares entities, which ELAN's files do not")
+        raise UserError(f"{path} is refused: it declares entities, which ELAN's files never do")
     try:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
-        raise UserError(f"{path} is no readable .eaf file: {error}") from None
+        raise UserError(f"{path} is not a readable .eaf file: {error}") from None
     media = next(root.iter("MEDIA_DESCRIPTOR"), None)
     address = (
         (media.get("RELATIVE_MEDIA_URL") or media.get("MEDIA_URL")) if media is not None else ""
@@ -412,25 +412,25 @@ def _eaf(path: Path, text: str) -> list[Segment]:
     }
     times: dict[str | None, tuple[float, float]] = {}
     segments = []
-    for one in root.iter("ALIGNABLE_ANNOTATION"):
-        start, end = (slots.get(one.get(f"TIME_SLOT_REF{n}")) for n in (1, 2))
-        if start is None or end is None:  # of a tier that only orders its annotations
+    for annotation in root.iter("ALIGNABLE_ANNOTATION"):
+        start, end = (slots.get(annotation.get(f"TIME_SLOT_REF{n}")) for n in (1, 2))
+        if start is None or end is None:  # its tier only orders annotations
             continue
-        times[one.get("ANNOTATION_ID")] = start, end
-        if label := (one.findtext("ANNOTATION_VALUE") or "").strip():
+        times[annotation.get("ANNOTATION_ID")] = start, end
+        if label := (annotation.findtext("ANNOTATION_VALUE") or "").strip():
             segments.append(Segment(address or "", start, end, label))
-    for one in root.iter("REF_ANNOTATION"):
-        label = (one.findtext("ANNOTATION_VALUE") or "").strip()
-        if label and (span := times.get(one.get("ANNOTATION_REF"))):
+    for annotation in root.iter("REF_ANNOTATION"):
+        label = (annotation.findtext("ANNOTATION_VALUE") or "").strip()
+        if label and (span := times.get(annotation.get("ANNOTATION_REF"))):
             segments.append(Segment(address or "", *span, label))
     return segments
 
 
-# --- What others wrote ---
+# --- Values of unknown type ---
 
 
 def _first(row: Mapping[str, Any], names: Sequence[str]) -> str:
-    """The first of some columns that is filled."""
+    """The value of the first column that is filled."""
     return next((str(row[name]).strip() for name in names if row.get(name)), "")
 
 
@@ -438,7 +438,7 @@ def _parsed(path: Path, text: str) -> Any:
     try:
         return json.load(io.StringIO(text))
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is no readable JSON: {shown(str(error))}") from None
+        raise UserError(f"{path} is not readable JSON: {shown(str(error))}") from None
 
 
 def _dictionary(value: Any) -> dict[str, Any]:

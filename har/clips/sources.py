@@ -1,4 +1,4 @@
-"""Where clips come from: the simulator, a published set, a file or a folder of any form."""
+"""Sources of clips: the simulator, a published set, a file or a folder of any form."""
 
 import os
 from collections.abc import Sequence
@@ -37,15 +37,15 @@ def load(
     fps: float = 0.0,
     background: bool = False,
 ) -> ClipSet:
-    """All clips of a source.
+    """Read all clips of a source.
 
     Args:
         source: `simulated`, `simulated_everyday`, a name of the catalogue, or the path of a file
             or folder that `read` can read.
         seed: of the simulated sets.
         raw_folder: where downloads are kept.
-        base: what a relative path is relative to.
-        fps: frames per second of clips whose file does not tell it; 0 is unknown.
+        base: folder that a relative path starts from.
+        fps: frames per second of clips whose file gives none; 0 is unknown.
         background: see `read`.
 
     Raises:
@@ -59,7 +59,7 @@ def load(
 
 def _load(source: str, seed: int, raw_folder: str | Path, path: Path) -> ClipSet:
     if source == "simulated":
-        from har.clips.simulate import simulate  # the other sources do without it
+        from har.clips.simulate import simulate  # the other sources do not need it
 
         return simulate(seed)
     if source == "simulated_everyday":
@@ -70,7 +70,7 @@ def _load(source: str, seed: int, raw_folder: str | Path, path: Path) -> ClipSet
         published = CATALOGUE[source]
         return read_pickle(download(published, raw_folder), published.classes)
     raise UserError(
-        f"prepare.source {shown(source)} not found: there is no {path}, and it is none of "
+        f"prepare.source {shown(source)} not found: there is no {path}, and it is not one of "
         f"simulated, simulated_everyday, {', '.join(CATALOGUE)}"
     )
 
@@ -87,21 +87,21 @@ def read(
     """Read all clips of a file or folder, whatever its form.
 
     Every command and `prepare.source` read by this. Files of other pose tools are read by
-    `keypoint_files.read`, which is asked first and answers None where a file or folder is not of
-    its kinds; arrays whose axes are given are not theirs.
+    `keypoint_files.read`, which is tried first and returns None for files and folders of other
+    kinds. It is not tried where the axes are given, since these describe own arrays.
 
     Args:
         path: a pickle of annotations or of one clip, own keypoints as .npz, .npy or .json, each
             perhaps packed (.gz, .xz, .bz2), another pose tool's file or folder, a folder of such
-            files, or one of folders named after the label of the files in them. A table
-            clip,label[,group,subset] in a folder labels its clips, and may be given as the path;
-            so do tables of segments (har.clips.segments), which cut its clips.
-        image_size: (height, width) in pixels of clips whose file does not tell it.
-        fps: frames per second of clips whose file does not tell it; 0 is unknown.
-        dimensions: coordinates per joint; None tells them by the layouts and the numbers.
-        layout: the joints of the file, where it does not tell them.
+            files, or a folder of folders that are named after the label of their files. A table
+            clip,label[,group,subset] in a folder labels its clips, and tables of segments
+            (har.clips.segments) cut them; either may be given as the path.
+        image_size: (height, width) in pixels of clips whose file does not give it.
+        fps: frames per second of clips whose file gives none; 0 is unknown.
+        dimensions: coordinates per joint; None recognises them by the layouts and the numbers.
+        layout: of the joints, where the file does not give it.
         axes: order of the arrays' axes, such as tmvc; empty recognises it. See har.clips.axes.
-        background: make a class of what a table of segments leaves unlabelled.
+        background: make a class of the stretches that a table of segments leaves unlabelled.
 
     Raises:
         UserError: the file is missing, damaged, unsafe, or not in one of these forms.
@@ -121,15 +121,15 @@ def _with_rate(clip_set: ClipSet, fps: float) -> ClipSet:
 
 
 def _read_segmented(path: Path, given: Given, background: bool) -> ClipSet | None:
-    """The clips that tables of segments cut recordings into; None where there are no tables.
+    """Clips cut from recordings by tables of segments; None where there are no tables.
 
-    The recordings lie in the folder of the table, or where it says, relative to that folder.
+    The recordings lie in the folder of the table, or at the paths it gives relative to that folder.
     """
     try:
         folder = path if path.is_dir() else path.parent
         tables = [path] if path is not folder else sorted(path.iterdir())
         tables = [file for file in tables if is_segment_table(file)]
-    except (OSError, ValueError):  # told by _read
+    except (OSError, ValueError):  # reported by _read
         return None
     if not tables:
         return None
@@ -191,16 +191,16 @@ def _read_own(path: Path, given: Given) -> ClipSet:
     if suffix not in _SUFFIXES:
         if path.suffix.lower() in keypoint_files.SUFFIXES:
             raise UserError(
-                f"{path} is of no known form: docs/formats.md lists those of other tools"
+                f"{path} is of unknown form: docs/formats.md lists those of other tools"
             )
-        raise UserError(f"{path} is of no known kind: its name must end in {', '.join(_SUFFIXES)}")
+        raise UserError(f"{path} is of unknown kind: its name must end in {', '.join(_SUFFIXES)}")
     content, size = _content(path)
     content = annotations.annotations_of(path, content)
     return annotations.check(path, content, room=COPIES * size, given=given)
 
 
 def _content(path: Path) -> tuple[Any, int]:
-    """What a file holds, not yet checked, and how many bytes it has, unpacked."""
+    """A file's unchecked content, and its size in bytes, unpacked."""
     suffix = _suffix(path)
     if suffix in (".pkl", ".pickle"):
         return safe_pickle.load_and_measure(path)
@@ -208,13 +208,13 @@ def _content(path: Path) -> tuple[Any, int]:
 
 
 def _suffix(path: Path) -> str:
-    """The end of a file's name that tells its kind: .pkl of clips.pkl.gz."""
+    """The suffix that names a file's kind: .pkl of clips.pkl.gz."""
     name = path.with_suffix("") if path.suffix.lower() in (".gz", ".xz", ".bz2") else path
     return name.suffix.lower()
 
 
 def _read_folder(folder: Path, given: Given) -> ClipSet:
-    """One set of all files in a folder or, where it has none, in folders that are the labels.
+    """One set of all files in a folder or, where it has none, in folders named after labels.
 
     Folder names that are all numbers are label ids, others are class names.
     """
@@ -226,7 +226,7 @@ def _read_folder(folder: Path, given: Given) -> ClipSet:
         if not given.axes and file.suffix.lower() in keypoint_files.SUFFIXES:
             try:
                 found = keypoint_files.read(file, given.image_size, given.layout)
-            except keypoint_files.NobodyError:  # as in hundreds of NTU's and Kinetics' files
+            except keypoint_files.NobodyError:  # true of hundreds of NTU's and Kinetics' files
                 empty.append(file)
                 continue
         if found:
@@ -264,7 +264,7 @@ def _read_folder(folder: Path, given: Given) -> ClipSet:
 
 
 def choose(clip_set: ClipSet, wanted: str, source: str | Path) -> Clip:
-    """The clip of an id, or the only one whose id contains the text (case is ignored).
+    """Find a clip by its id, or by a text that only its id contains (case is ignored).
 
     Raises:
         UserError: none or several match; some are named.
@@ -290,8 +290,8 @@ def choose_classes(clip_set: ClipSet, classes: Sequence[str | int]) -> ClipSet:
 
     Args:
         clip_set: clips, some perhaps without a label; those are left out.
-        classes: class names (case is ignored where that is clear) or label ids; none keeps every
-            class that has clips, in label order.
+        classes: class names (case is ignored where that is unambiguous) or label ids; none keeps
+            every class that has clips, in label order.
 
     Raises:
         UserError: the set has no clips of a class, or one is named twice.
@@ -352,9 +352,9 @@ def _label_of(wanted: str | int, names: Sequence[str], present: Sequence[int]) -
 
 
 def together(sets: list[tuple[Path, ClipSet]]) -> ClipSet:
-    """One set of the clips of several files; a class is the same where its name is.
+    """Join the clips of several files into one set; classes of the same name are one class.
 
-    Labels stay what they are where all files have one list of classes, or its beginning.
+    Labels are kept where every file's list of classes is the longest one or its beginning.
     """
     longest = max((clip_set.classes for _, clip_set in sets), key=len)
     same = all(clip_set.classes == longest[: len(clip_set.classes)] for _, clip_set in sets)
@@ -368,8 +368,8 @@ def together(sets: list[tuple[Path, ClipSet]]) -> ClipSet:
         if clip_set.layout != one.layout:
             names = [found.layout.name if found.layout else "unknown" for found in (one, clip_set)]
             raise UserError(
-                f"{path} is of layout {names[1]}, {first.name} beside it of {names[0]}: convert "
-                "one with --to"
+                f"{path} has layout {names[1]}, but {first.name} has {names[0]}: convert one with "
+                "--to"
             )
         notes += [f"{path.name}: {note}" for note in clip_set.notes]
         for name, members in _subsets(path, clip_set).items():
@@ -389,7 +389,7 @@ def together(sets: list[tuple[Path, ClipSet]]) -> ClipSet:
 
 
 def _subsets(path: Path, clip_set: ClipSet) -> dict[str, list[str]]:
-    """The subsets of a file's clips; without any, train.pkl and val.pkl are subsets themselves."""
+    """A file's subsets; without any, files such as train.pkl and val.pkl are subsets themselves."""
     name = annotations.clip_name(path)
     if clip_set.subsets or not official_splits([name]):
         return clip_set.subsets

@@ -1,4 +1,4 @@
-"""What the names of a file's subsets say: which split, and its part for training or testing."""
+"""Official splits by the names of a file's subsets."""
 
 import re
 from collections.abc import Iterable
@@ -21,10 +21,10 @@ _SUBSET_NAME = re.compile(
 
 
 def official_splits(names: Iterable[str]) -> dict[str, dict[str, str]]:
-    """The splits that subset names speak of: split -> role (train, val, test) -> subset name.
+    """Group subset names by split: split -> role (train, val, test) -> subset name.
 
-    `train1` and `test1` make split 1, `xsub_train` and `xsub_val` split xsub, `Train` and
-    `validation` the split without a name. `eval` is val, or test where there is a val.
+    `train1` and `test1` are split 1, `xsub_train` and `xsub_val` are split xsub, `Train` and
+    `validation` are the split without a name. `eval` is val, or test where there is a val.
     """
     found: dict[str, dict[str, str]] = {}
     evaluated: list[tuple[str, str]] = []

@@ -44,6 +44,13 @@ def training_batch(
     return augment(drawn, layout, augmentation, generator) if windows.frames else drawn
 
 
+def mirrored(windows: Tensor, layout: Layout) -> Tensor:
+    """Mirror images of windows (N, M, T, V, C+1), left and right joints exchanged."""
+    signs = torch.ones(windows.shape[-1], device=windows.device)
+    signs[0] = -1
+    return windows[..., torch.as_tensor(layout.flip, device=windows.device), :] * signs
+
+
 @functools.cache
 def limbs(layout: Layout) -> Tensor:
     """The joints that go with each bone: its own joint and all further out.
@@ -84,8 +91,8 @@ def augment(
         return torch.rand(*shape, generator=generator, device=device)
 
     flipped = uniform(number) < settings.flip
-    mirrored = windows[..., torch.as_tensor(layout.flip, device=device), :]
-    windows = torch.where(flipped[:, None, None, None, None], mirrored, windows)
+    exchanged = windows[..., torch.as_tensor(layout.flip, device=device), :]
+    windows = torch.where(flipped[:, None, None, None, None], exchanged, windows)
 
     # One matrix per clip: mirror and stretch along the axes, then rotate in the image plane.
     stretch = 1 + settings.scale * (2 * uniform(number, dimensions) - 1)

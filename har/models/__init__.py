@@ -7,6 +7,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from har.models.ddnet import DDNet
 from har.models.lstm import KerasLstm, PytorchLstm, WindowLstm
+from har.models.minirocket import MiniRocket
 from har.models.stgcn import STGCN
 from har.models.two_stream import TwoStream
 from har.params import Model
@@ -28,6 +29,8 @@ def build(settings: Model, classes: int, layout: Layout) -> nn.Module:
             return DDNet(layout, classes, width, dropout)
         case "stgcn":
             return STGCN(layout, classes, width, layers, dropout)
+        case "minirocket":
+            return MiniRocket(layout, classes, width, settings.windows.frames)
         case "lstm":
             return WindowLstm(layout, classes, width, layers, dropout)
         case "keras_lstm":

@@ -365,7 +365,7 @@ def test_labels_may_be_class_names(tmp_path):
     assert read(tmp_path, *clips).classes == ["run", "walk"]
     clip_set = read(tmp_path, *clips, classes=["walk", "sit", "run"])
     assert [clip.label for clip in clip_set.clips] == [0, 2]
-    assert "'run', which is none of `classes`" in refusal(tmp_path, *clips, classes=["walk"])
+    assert "'run', which is not in `classes`" in refusal(tmp_path, *clips, classes=["walk"])
 
 
 # --- Groups and class names ---

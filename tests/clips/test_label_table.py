@@ -55,7 +55,7 @@ def test_a_table_labels_clips_of_a_pickle_by_id_and_the_others_keep_theirs(tmp_p
     ("table", "words"),
     [
         ("clip,label\nnobody,sit\n", "names none of the 3 clips"),
-        ("clip,label\na,sit\na,wave\n", "a second time"),
+        ("clip,label\na,sit\na,wave\n", "contradicts another line"),
         ("clip,label\n,sit\n", "names no clip"),
     ],
 )

@@ -218,7 +218,7 @@ RAW = {
     ),
     "a dotted name": (b"\x80\x04\x8c\x05numpy\x8c\x0btesting.sys\x93.", "numpy.testing.sys"),
     "a name with a line break": (b"\x80\x04\x8c\x02os\x8c\x07a\nb.pwn\x93.", "os.a\\nb.pwn"),
-    "a name as module": (b"\x80\x04cnumpy\ndtype\n\x8c\x01a\x93.", "no string"),
+    "a name as module": (b"\x80\x04cnumpy\ndtype\n\x8c\x01a\x93.", "a name is not a string"),
     "an array of another class": (ARRAY + b"(cnumpy\ndtype\n(I0\ntVb\ntR.", "other than"),
     "calling ndarray": (b"cnumpy\nndarray\n(I9\nI9\ntR.", "call of numpy.ndarray"),
     "calling a string": (b"Vabc\n(tR.", "call of 'abc'"),

@@ -118,7 +118,7 @@ def test_what_is_unlabelled_becomes_background_where_asked(tmp_path):
         "a_75_100_background": (2, 25, "ann"),
         "b_0_inf": (2, 100, "b"),
     }
-    assert "segments.csv says nothing of 1 recordings: they are left out" in found.notes
+    assert "segments.csv does not name 1 recordings: they are left out" in found.notes
 
 
 def test_seconds_are_those_of_the_recording(tmp_path):
@@ -126,7 +126,7 @@ def test_seconds_are_those_of_the_recording(tmp_path):
     table = "clip,start,end,label\nfast,0,1,walk\nuntold,0,1,walk\n"
     found = read(folder(tmp_path, "segments.csv", table, *clips))
     assert [clip.keypoints.shape[1] for clip in found.clips] == [50, 25]
-    assert any("1 recordings tell no frame rate" in note for note in found.notes)
+    assert any("1 recordings have no frame rate" in note for note in found.notes)
 
 
 def test_a_table_names_files_below_its_folder(tmp_path):
@@ -153,11 +153,11 @@ def test_a_table_names_files_below_its_folder(tmp_path):
         ("s.csv", "clip,start,end,label,group\nrec,0,1,a,x\nrec,1,2,a,y\n", "two groups"),
         ("s.tsv", BORIS + "1\trec\t25\t\twalk\tSTART\n", "is never stopped"),
         ("s.tsv", BORIS + "1\trec\t25\t\twalk\tSTOP\n", "was not started"),
-        ("s.json", '[{"start": 1, "label": 2', "no readable JSON"),
-        ("s.json", '{"start": ' + "[" * 100_000, "no readable JSON"),
-        ("s.eaf", "<a><b></a>", "no readable .eaf"),
+        ("s.json", '[{"start": 1, "label": 2', "not readable JSON"),
+        ("s.json", '{"start": ' + "[" * 100_000, "not readable JSON"),
+        ("s.eaf", "<a><b></a>", "not a readable .eaf"),
         ("s.eaf", '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "is refused"),
-        ("s.eaf", "\x00" * 9, "no readable .eaf"),
+        ("s.eaf", "\x00" * 9, "not a readable .eaf"),
     ],
 )
 def test_tables_that_are_wrong_or_hostile_are_refused(tmp_path, name, content, words):

@@ -20,6 +20,7 @@ NETWORKS = {
     "ddnet": {"model": {"arch": "ddnet"}},
     "stgcn": {"model": {"arch": "stgcn"}},
     "lstm": {"model": {"arch": "lstm"}},
+    "minirocket": {"model": {"arch": "minirocket"}},
     "keras": {"model": {"arch": "keras_lstm"}, "preprocess": KERAS},
     "three dimensions": {"layout": "ntu25"},
 }

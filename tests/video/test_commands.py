@@ -89,3 +89,11 @@ def test_live_without_a_camera_is_told(work, capsys):
     with pytest.raises(SystemExit):
         main(["live", "--camera", "97", "--models", "poses"])
     assert "camera 97" in capsys.readouterr().err
+
+
+def test_live_in_a_window_needs_a_display(work, capsys, monkeypatch):
+    pytest.importorskip("tkinter", reason="this Python has no Tk")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        main(["live", "clip.mp4", "--models", "poses", "--show"])
+    assert ended.value.code == 2 and "leave out --show" in capsys.readouterr().err

@@ -1,7 +1,7 @@
 """Files of other pose tools as clips; docs/formats.md lists the forms and how each is recognised.
 
-Whatever the bytes are, the outcome is a clip set, None where a file is of no form here, or a
-UserError; memory stays within bounds and nothing of a file is executed.
+Whatever the bytes are, the outcome is a clip set, None for a file of another form, or a UserError;
+memory stays within bounds and nothing in a file is executed.
 """
 
 import ast
@@ -50,13 +50,13 @@ def read(
     """Read the clips of another pose tool's file or folder.
 
     Args:
-        path: a file; a folder of files of one frame each; a folder of such folders, one a clip;
-            or a folder of classes, with clips of either kind in each.
-        image_size: (height, width) of the images, where the file does not tell it.
-        layout: the file's layout, where it is not told by the number or names of joints.
+        path: a file; a folder of files of one frame each; a folder of such folders, one for each
+            clip; or a folder of classes, with clips of either kind in each.
+        image_size: (height, width) of the images, where the file does not give it.
+        layout: the file's layout, where the number or names of joints do not give it.
 
     Returns:
-        The clips, with their layout; None where path is of no form here.
+        The clips, with their layout; None where path is of another form.
 
     Raises:
         UserError: the file is damaged, has nobody in it, or lacks what its form needs.
@@ -73,7 +73,7 @@ def read(
 def to_layout(clip_set: ClipSet, source: Layout, target: Layout) -> ClipSet:
     """Arrange the joints of all clips for another layout, by their names.
 
-    Joints that the clips lack are told and count as unseen: their score is 0.
+    Joints that the clips lack are noted and count as unseen: their score is 0.
 
     Raises:
         UserError: the layouts differ in dimensions, or share no joint.
@@ -92,8 +92,8 @@ def to_layout(clip_set: ClipSet, source: Layout, target: Layout) -> ClipSet:
         clips.append(replace(clip, keypoints=points, scores=scores))
     if len(missing) == len(target.joints):
         raise UserError(f"layouts {source.name} and {target.name} share no joint name")
-    told = f"; {', '.join(missing)} count as unseen" if missing else ""
-    note = f"{source.name} is mapped to {target.name} by joint names{told}"
+    unseen = f"; {', '.join(missing)} count as unseen" if missing else ""
+    note = f"{source.name} is mapped to {target.name} by joint names{unseen}"
     return replace(clip_set, clips=clips, layout=target, notes=[*clip_set.notes, note])
 
 
@@ -147,8 +147,8 @@ def _array(source: Source) -> ClipSet | None:
             return None
         with np.errstate(over="raise"):
             array = np.load(source.path, mmap_mode="r", allow_pickle=False)
-    except Exception:  # bytes that mean nothing make numpy raise anything
-        return None  # the reader of own arrays says what is wrong
+    except Exception:  # numpy raises anything on meaningless bytes
+        return None  # the reader of own arrays reports it
     if array.dtype.kind not in "fiu" or not array.size:
         return None
     if len(array) <= _MOST_CLIPS and stgcn.is_array_of_clips(source, array):
@@ -170,12 +170,12 @@ def _csv(source: Source) -> ClipSet | None:
 
 
 def _ultralytics_csv(source: Source, raw: bytes) -> Found:
-    """Ultralytics' `to_csv`: joints as a dictionary of lists, in a column of their own."""
+    """Ultralytics' `to_csv`: a column holds the joints as a dictionary of lists."""
     poses, frames = [], list[int | str]()
     try:
         rows = list(csv.DictReader(io.StringIO(raw.decode("utf-8-sig", "replace"))))
     except csv.Error as error:
-        raise source.wrong(f"is no readable CSV file: {error}") from None
+        raise source.wrong(f"is not a readable CSV file: {error}") from None
     for number, row in enumerate(rows, 2):
         text = row.get("frame") or row.get("image") or "0"
         frame: int | str = int(text) if text.isdecimal() and len(text) < 15 else text
@@ -222,16 +222,16 @@ def _folder(source: Source) -> ClipSet | None:
     if not folders or any(path.suffix.lower() in SUFFIXES for path in source.path.iterdir()):
         return None
     inside = [replace(source, path=folder) for folder in folders]
-    alone = [_recordings(one) for one in inside]
-    if all(alone):
-        return _set(source, [clip for clips in alone for clip in clips])
+    found_inside = [_recordings(folder) for folder in inside]
+    if all(found_inside):
+        return _set(source, [clip for clips in found_inside for clip in clips])
     return _classes(source, inside)
 
 
 def _recordings(source: Source) -> Found:
-    """The clips of a folder of files of one frame each; none where it is something else."""
+    """The clips of a folder of files of one frame each; none for other folders."""
     path = source.path
-    if (path / "labels").is_dir():  # where Ultralytics keeps them
+    if (path / "labels").is_dir():  # Ultralytics' folder
         path = path / "labels"
     files = sorted(file for file in path.iterdir() if file.suffix.lower() in (".json", ".txt"))
     for suffix in (".json", ".txt"):
@@ -261,7 +261,7 @@ def _frames(source: Source, files: list[Path], labels: bool) -> Found:
 
 
 def _classes(source: Source, folders: list[Source]) -> ClipSet | None:
-    """The clips of a folder of classes; None where one has no clips of a form here."""
+    """The clips of a folder of classes; None where a class has no clips of a known form."""
     clips: list[Clip] = []
     layouts: list[Layout] = []
     for label, folder in enumerate(folders):
@@ -269,8 +269,8 @@ def _classes(source: Source, folders: list[Source]) -> ClipSet | None:
         subfolders = sorted(path for path in folder.path.iterdir() if path.is_dir())
         found: Found = []
         for path in files or subfolders:
-            one = replace(folder, path=path)
-            clip_set = _file(one) if files else _set(one, _recordings(one))
+            inside = replace(folder, path=path)
+            clip_set = _file(inside) if files else _set(inside, _recordings(inside))
             if clip_set and clip_set.layout:
                 found += [(clip, clip_set.layout) for clip in clip_set.clips]
         if not found:

@@ -1,6 +1,7 @@
-"""What pose tools write of one frame: OpenPose, AlphaPose, MMPose and Ultralytics, as JSON or text.
+"""Files of single frames as pose tools write them: OpenPose, AlphaPose, MMPose, Ultralytics.
 
-One such content is a frame; a folder of them is a recording, or several, told apart by file name.
+Each file, JSON or text, is a frame; a folder of them is a recording, or several with different
+file names.
 """
 
 from collections.abc import Sequence
@@ -21,11 +22,11 @@ from har.clips.keypoint_files.poses import (
 )
 from har.clips.limits import MOST_BYTES
 
-_BOX = 5  # class, x, y, width, height stand before the joints of an Ultralytics label
+_BOX = 5  # class, x, y, width, height precede the joints of an Ultralytics label
 
 
 def is_frame(content: Any) -> bool:
-    """Whether a JSON content is what a tool writes of one frame."""
+    """Whether the content of a JSON file is a single frame of a pose tool."""
     if isinstance(content, dict):
         return any(isinstance(content.get(key), list) for key in ("people", "bodies"))
     return (
@@ -67,7 +68,7 @@ def poses_of_frame(source: Source, content: Any, frame: int | str) -> list[Pose]
 
 
 def _joints_of_person(source: Source, person: dict[str, Any], where: str) -> np.ndarray | None:
-    """Joints (V, 3) of a person, or None of one without a body."""
+    """Joints (V, 3) of a person, or None for one without a body."""
     for key in ("pose_keypoints_2d", "pose_keypoints", "joints"):
         if key in person:
             return joints_of(source, person[key], f"{where}: `{key}`") if person[key] else None
@@ -96,7 +97,7 @@ def _joints_of_person(source: Source, person: dict[str, Any], where: str) -> np.
     if points.shape[1] == 3 and "keypoint_scores" not in person:
         return points
     if points.shape[1] == 3:
-        raise source.wrong(f"{where} has keypoints in 3D, which no layout of this form is")
+        raise source.wrong(f"{where} has 3D keypoints, for which this form has no layout")
     return np.concatenate([points, scores[:, None]], axis=-1)
 
 
@@ -104,7 +105,7 @@ def poses_of_labels(source: Source, path: Path, raw: bytes) -> list[Pose]:
     """The persons of an Ultralytics label file: class, box, joints, [confidence], [track id].
 
     Raises:
-        UserError: a line is something else.
+        UserError: a line is malformed.
     """
     poses = []
     for line, text in enumerate(raw.splitlines(), 1):
@@ -132,7 +133,10 @@ def poses_of_labels(source: Source, path: Path, raw: bytes) -> list[Pose]:
 
 
 def _joints_of_label(source: Source, numbers: int) -> tuple[int, int]:
-    """Joints and numbers per joint of a label, (0, 0) if none fit; up to two numbers follow."""
+    """Joints and numbers per joint of a label, (0, 0) if none fit.
+
+    Up to two numbers may follow the joints.
+    """
     counts = [len(source.layout.joints)] if source.layout else [17, 26, 33, 133, 136, 23, 18, 25]
     for joints in counts:
         for channels in (3, 2):
@@ -156,10 +160,12 @@ def poses_of_folder(
     """All persons of a folder's frames, and the names of all frames.
 
     Raises:
-        UserError: the folder is too large, or a file is damaged or something else.
+        UserError: the folder is too large, or a file is damaged or of another kind.
     """
     if sum(path.stat().st_size for path in files) > MOST_BYTES:
-        raise source.wrong(f"its files have more than {MOST_BYTES // 2**20} MB: make several")
+        raise source.wrong(
+            f"its files have more than {MOST_BYTES // 2**20} MB: make several folders"
+        )
     poses: list[Pose] = []
     for path in files:
         if labels:
@@ -167,6 +173,6 @@ def poses_of_folder(
             continue
         content = read_json(path)
         if not is_frame(content) and content != []:
-            raise source.wrong(f"{path.name} is no frame like the other files: take it away")
+            raise source.wrong(f"{path.name} is not a frame like the other files: remove it")
         poses += poses_of_frame(source, content, path.name)
     return poses, [path.name for path in files]

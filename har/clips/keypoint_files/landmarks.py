@@ -32,9 +32,9 @@ _LANDMARK_COLUMNS = (
     "keypoint",
 )
 _MOST_FRAMES = 2**22
-_PIXELS = 10  # coordinates above are no shares of the image
-_MOST_NEGATIVE = 0.25  # of MediaPipe's coordinates; of its world landmarks, half are
-_CLEAR = 2  # so many times longer is a body along its height than across
+_PIXELS = 10  # coordinates above are not shares of the image
+_MOST_NEGATIVE = 0.25  # share of MediaPipe's coordinates; in its world landmarks, half are
+_CLEAR = 2  # a trunk extends this many times further along y than along x
 
 
 def are_landmarks(value: Any) -> bool:
@@ -61,7 +61,7 @@ def landmark_joints(source: Source, joints: list[dict[str, Any]], where: str) ->
 
 
 def persons_of_frame(value: Any, depth: int = 4) -> list[list[dict[str, Any]]] | None:
-    """The persons of one frame, whatever wraps them; None where it is no frame of landmarks."""
+    """The persons of one frame in any nesting; None where it is not a frame of landmarks."""
     if are_landmarks(value):
         return [value]
     if isinstance(value, dict):
@@ -81,7 +81,7 @@ def persons_of_frame(value: Any, depth: int = 4) -> list[list[dict[str, Any]]] |
 
 
 def poses_of_json(source: Source, content: Any) -> tuple[list[Pose], int] | None:
-    """The persons of all frames of a JSON content, and the number of frames; None if it is none.
+    """The persons in JSON with frames of landmarks, and the number of frames; None for other JSON.
 
     A frame is a result of MediaPipe's web demo (`landmarks`, one list for each person), of the
     older one (`poseLandmarks`), or of TensorFlow.js (objects with `keypoints`).
@@ -101,8 +101,8 @@ def poses_of_json(source: Source, content: Any) -> tuple[list[Pose], int] | None
         persons = persons_of_frame(frame)
         if persons is None:
             return None
-        told = [frame.get(name) for name in _FRAME_COLUMNS] if isinstance(frame, dict) else []
-        number = next((found for found in told if _is_number(found)), place)
+        numbers = [frame.get(name) for name in _FRAME_COLUMNS] if isinstance(frame, dict) else []
+        number = next((found for found in numbers if _is_number(found)), place)
         last = max(last, number)
         for joints in persons:
             poses.append(Pose(number, landmark_joints(source, joints, f"frame {number}")))
@@ -114,7 +114,7 @@ def _is_number(value: Any) -> TypeGuard[int]:
 
 
 def are_shares(source: Source, poses: list[Pose]) -> bool | None:
-    """Whether coordinates are shares of the image: MediaPipe's are; None, the numbers tell.
+    """Whether coordinates are shares of the image, as MediaPipe's are; None: judge by the numbers.
 
     Raises:
         UserError: they are MediaPipe's world landmarks, in metres around the hips.
@@ -129,7 +129,7 @@ def are_shares(source: Source, poses: list[Pose]) -> bool | None:
 
 
 def poses_of_array(source: Source, array: np.ndarray) -> tuple[list[Pose], int] | None:
-    """The persons of all frames of an array of MediaPipe's or MoveNet's; None if it is neither.
+    """The persons of all frames of MediaPipe's or MoveNet's array; None for other arrays.
 
     MediaPipe: (T, 33, 3 to 5), (T, M, 33, 3 to 5) or (T, 99, 132 or 165), x, y, z, visibility and
     presence. MoveNet: (T, 1, 1, 17, 3), (T, 1, 17, 3) or (T, 17, 3), y, x, score, and (T, 1, 6, 56)
@@ -140,7 +140,7 @@ def poses_of_array(source: Source, array: np.ndarray) -> tuple[list[Pose], int] 
     """
     shape = array.shape
     if len(shape) == 4 and shape[0] < shape[1]:
-        return None  # persons first: one's own keypoints
+        return None  # persons come first: own keypoints
     if len(shape) in (3, 4) and shape[-2] == _MEDIAPIPE and shape[-1] in (3, 4, 5):
         return _poses(_mediapipe(source, array.reshape(shape[0], -1, *shape[-2:])))
     if len(shape) == 2 and shape[1] in (99, 132, 165):
@@ -197,20 +197,20 @@ def _y_first(source: Source, rows: np.ndarray) -> bool:
     if along_second > _CLEAR * abs(along_first):
         return False
     raise source.wrong(
-        "shares of the image, and the bodies don't tell whether y or x comes first: give MoveNet's "
+        "shares of the image, and the bodies don't show whether y or x comes first: give MoveNet's "
         "own shape (frames, 1, 1, 17, 3) for y, x, score, or pixels (frames, 17, 3) for x, y, score"
     )
 
 
 def poses_of_csv(source: Source, path: Path) -> tuple[list[Pose], int] | None:
-    """The persons of a CSV of landmarks; None if it is none.
+    """The persons of a CSV of landmarks; None for other tables.
 
     Wide: a row for each frame, with columns such as x1, y1, z1, v1 or nose_x, nose_y, nose_z,
     nose_visibility. Long: a row for each landmark, with columns frame, landmark, x, y, and perhaps
     visibility or score.
 
     Raises:
-        UserError: a field is no number.
+        UserError: a field is not a number.
     """
     text = read_bytes(path).decode("utf-8-sig", "replace")
     try:
@@ -244,7 +244,7 @@ def poses_of_csv(source: Source, path: Path) -> tuple[list[Pose], int] | None:
 
 
 def _axis_and_joint(name: str) -> tuple[str, str]:
-    """What a column holds, of which joint: x1, 1_x, nose.x, x_nose, nose_visibility."""
+    """Axis and joint of a column such as x1, 1_x, nose.x, x_nose or nose_visibility."""
     words = "visibility|confidence|likelihood|score|x|y|v|c"
     match = re.fullmatch(rf"(?:({words})[_.\s-]?(\d+|[_.\s-][\w\s-]+)|(.+?)[_.\s-]({words}))", name)
     if not match:
@@ -292,5 +292,5 @@ def _number(source: Source, row: list[str], column: int) -> float:
 def _frame(source: Source, row: list[str], column: int) -> int:
     number = _number(source, row, column)
     if not 0 <= number < 2**53:
-        raise source.wrong(f"{number} is no frame number")
+        raise source.wrong(f"{number} is not a frame number")
     return int(number)

@@ -1,4 +1,4 @@
-"""JSON that lists the persons of many frames: COCO, AlphaPose, MMPose, and frames side by side."""
+"""JSON that lists the persons of many frames: COCO, AlphaPose, MMPose, and lists of frames."""
 
 from typing import Any, TypeGuard
 
@@ -30,7 +30,7 @@ def clips_of_recordings(
     sizes: dict[int | str, tuple[int, int]] | None = None,
     **options: Any,
 ) -> list[tuple[Clip, Layout]]:
-    """One clip for each recording that the frames' names tell apart.
+    """Make one clip for each recording; frames are sorted into recordings by their names.
 
     Args:
         source: what is being read.
@@ -48,7 +48,7 @@ def clips_of_recordings(
     if len(recordings) > 1 and all(len(numbers) == 1 for numbers in recordings.values()):
         order = {name: place for place, name in enumerate(sorted(frames, key=str))}
         recordings = {"": order}
-        source.note("image names have no numbers in common: taken for frames in their order")
+        source.note("image names are not numbered: they are taken for frames in alphabetical order")
     recording_of = {name: key for key, numbers in recordings.items() for name in numbers}
     persons: dict[str, list[Pose]] = {key: [] for key in recordings}
     for pose in poses:
@@ -67,7 +67,7 @@ def clips_of_recordings(
 
 
 def is_results(content: Any) -> bool:
-    """Whether a JSON content is a list of persons that name their image."""
+    """Whether JSON is a list of persons that name their image."""
     return (
         isinstance(content, list)
         and bool(content)
@@ -82,7 +82,7 @@ def results(source: Source, content: list[dict[str, Any]]) -> list[tuple[Clip, L
     """COCO results and AlphaPose's own form: persons with `image_id`, `keypoints`, perhaps `idx`.
 
     Raises:
-        UserError: a person is something else.
+        UserError: a person is malformed.
     """
     poses = []
     for number, person in enumerate(content):
@@ -92,7 +92,7 @@ def results(source: Source, content: list[dict[str, Any]]) -> list[tuple[Clip, L
 
 
 def is_coco(content: Any) -> bool:
-    """Whether a JSON content is a COCO annotation file."""
+    """Whether JSON is a COCO annotation file."""
     return isinstance(content, dict) and all(
         isinstance(content.get(key), list) for key in ("images", "annotations")
     )
@@ -102,10 +102,10 @@ def coco(source: Source, content: dict[str, Any]) -> list[tuple[Clip, Layout]]:
     """A COCO keypoints annotation file: `images`, `annotations`, perhaps names in `categories`.
 
     A joint's third number is 0 (not labelled), 1 (labelled, hidden) or 2; labelled ones count as
-    seen. Names that are no layout here are arranged as COCO-17's where they can be.
+    seen. Joints whose names are those of no known layout are arranged as COCO-17's where possible.
 
     Raises:
-        UserError: an image or annotation is something else.
+        UserError: an image or annotation is malformed.
     """
     images: dict[int | str, int | str] = {}
     sizes: dict[int | str, tuple[int, int]] = {}
@@ -140,7 +140,7 @@ def coco(source: Source, content: dict[str, Any]) -> list[tuple[Clip, Layout]]:
 
 
 def is_alphapose_by_image(content: Any) -> bool:
-    """Whether a JSON content maps image names to frames, as AlphaPose's other forms do."""
+    """Whether JSON maps image names to frames, as AlphaPose's other forms do."""
     return (
         isinstance(content, dict)
         and bool(content)
@@ -160,7 +160,7 @@ def alphapose_by_image(source: Source, content: dict[str, Any]) -> list[tuple[Cl
 
 
 def is_mmpose(content: Any) -> bool:
-    """Whether a JSON content is what MMPose saves of a video."""
+    """Whether JSON is MMPose's output for a video."""
     if isinstance(content, dict):
         return isinstance(content.get("instance_info", content.get("predictions")), list)
     return (
@@ -174,7 +174,7 @@ def mmpose(source: Source, content: Any) -> list[tuple[Clip, Layout]]:
     """MMPose's predictions: `instance_info` and `meta_info` of its demos, or the inferencer's list.
 
     Raises:
-        UserError: a frame or person is something else.
+        UserError: a frame or person is malformed.
     """
     names = None
     frames = content
@@ -200,7 +200,7 @@ def mmpose(source: Source, content: Any) -> list[tuple[Clip, Layout]]:
 
 
 def are_frames(content: Any) -> bool:
-    """Whether a JSON content is a list of frames, each what a tool writes of one frame."""
+    """Whether JSON is a list of frames in a pose tool's form for single frames."""
     return (
         isinstance(content, list)
         and all(frame == [] or is_frame(frame) for frame in content)
@@ -209,7 +209,7 @@ def are_frames(content: Any) -> bool:
 
 
 def side_by_side(source: Source, content: list[Any]) -> list[tuple[Clip, Layout]]:
-    """A list of frames, each what a tool writes of one frame."""
+    """Clips of a list of frames in a pose tool's form for single frames."""
     poses: list[Pose] = []
     for number, frame in enumerate(content):
         poses += poses_of_frame(source, frame, number) if frame else []

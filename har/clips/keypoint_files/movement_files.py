@@ -1,7 +1,6 @@
 """DeepLabCut and SLEAP files, read by the `movement` library (an extra of this project).
 
-Their joints are whatever the user named: a layout of the user's says which, and how they hang
-together.
+Users name their joints freely, so a layout of theirs has to give names and bones.
 """
 
 from pathlib import Path
@@ -15,7 +14,7 @@ from har.skeleton import Layout
 
 
 def is_deeplabcut_csv(raw: bytes) -> bool:
-    """Whether a CSV begins as DeepLabCut's do."""
+    """Whether a CSV begins like DeepLabCut's."""
     return raw.startswith(b"scorer,") and b"\nbodyparts," in raw[: 2**20]
 
 
@@ -23,7 +22,7 @@ def read(source: Source) -> tuple[Clip, Layout]:
     """The clip of a DeepLabCut .csv or .h5, or of a SLEAP .slp or analysis .h5.
 
     Raises:
-        UserError: the library is missing, or the file is damaged or something else.
+        UserError: the library is missing, or the file is damaged or of another kind.
     """
     try:
         from movement.io import load_dataset
@@ -41,10 +40,10 @@ def read(source: Source) -> tuple[Clip, Layout]:
         )
         names = [str(name) for name in found.coords["keypoints"].values]
         people = [str(name) for name in found.coords["individuals"].values]
-    except Exception as error:  # whatever the libraries below raise
+    except Exception as error:  # movement and its libraries raise anything
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise source.wrong(f"movement can't read it: {reason}") from None
-    scores = np.where(np.isnan(scores), 1, scores)  # not told
+    scores = np.where(np.isnan(scores), 1, scores)  # not given
     joints = np.concatenate([points, scores[..., None]], axis=-1)
     poses = [
         Pose(int(frame), joints[frame, person], people[person])

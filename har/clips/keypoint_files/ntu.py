@@ -29,14 +29,14 @@ _ACTION = re.compile(r"S\d{3}C\d{3}P\d{3}R\d{3}A(\d{3})")
 
 
 def read(source: Source, flat: bool) -> tuple[Clip, Layout]:
-    """The clip of a .skeleton file; its label is the action in its name less 1.
+    """Read the clip of a .skeleton file; its label is the action number in its name, minus 1.
 
     Args:
         source: the file.
-        flat: take the pixels of the colour camera, not the 3D coordinates.
+        flat: take the pixels of the colour camera instead of the 3D coordinates.
 
     Raises:
-        UserError: the file is cut short, or something else.
+        UserError: the file is cut short or of another kind.
     """
     lines = iter(read_bytes(source.path, MOST_BYTES // 4).split(b"\n"))
     poses = []
@@ -74,7 +74,7 @@ def read(source: Source, flat: bool) -> tuple[Clip, Layout]:
 
 
 def classes_of(clip: Clip) -> list[str]:
-    """Names of the classes: of NTU RGB+D 60, or of 120 where the setup or the action is later."""
+    """Class names of NTU RGB+D 60, or of 120 where the setup or the action is one of its own."""
     if clip.label == UNLABELLED:
         return []
     first = clip.label < len(NTU60_CLASSES) and clip.id < "S018"

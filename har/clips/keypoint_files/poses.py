@@ -1,4 +1,4 @@
-"""From persons found in frames to clips: frame numbers, person slots, pixels, layouts, bounds."""
+"""Clips from the persons of single frames: frame numbers, person slots, pixels, layouts, bounds."""
 
 import json
 import math
@@ -20,12 +20,12 @@ from har.errors import UserError
 from har.skeleton import LAYOUTS, Layout, plain_name
 
 _MOST_POSES = 2**22  # of one source
-_SAME_NAMES = 0.8  # so many names in place make a layout
+_SAME_NAMES = 0.8  # share of joints with a layout's names in its order
 _OWN_LAYOUT = "convert it with --layout LAYOUT.yaml, which names the joints (docs/formats.md)"
-_MOST_EMPTY = 10  # times as many frames as there are with persons
-_SHARE = -0.5, 1.5  # coordinates within are shares of the image; a joint can be guessed outside it
+_MOST_EMPTY = 10  # most frames, as a multiple of those that the file has
+_SHARE = -0.5, 1.5  # range of shares of the image; joints can be guessed outside of it
 
-# Layouts by the number of joints that a tool writes; of whole bodies, the first joints are kept.
+# Layouts by a tool's number of joints; the first joints of whole bodies are kept.
 _BODIES = {len(layout.joints): layout.name for layout in reversed(LAYOUTS.values())} | {
     133: "wholebody23",
     136: "halpe26",
@@ -33,18 +33,18 @@ _BODIES = {len(layout.joints): layout.name for layout in reversed(LAYOUTS.values
 
 
 class NobodyError(UserError):
-    """A file without a person: worth a note where it is one of many."""
+    """A file without a person; among many files, this is only worth a note."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """What is being read.
+    """The file or folder that is being read.
 
     Attributes:
-        path: the file or folder, named in messages.
+        path: named in messages.
         image_size: (height, width) that the user gives, or None.
-        layout: the user's layout, or None to tell it from the file.
-        notes: takes what was odd, recognised or assumed.
+        layout: the user's layout, or None to recognise it.
+        notes: collects what was odd, recognised or assumed.
     """
 
     path: Path
@@ -53,12 +53,12 @@ class Source:
     notes: list[str] = field(default_factory=list)
 
     def note(self, text: str) -> None:
-        """Note something, once."""
+        """Add a note unless it is already there."""
         if text not in self.notes:
             self.notes.append(text)
 
     def wrong(self, text: str) -> UserError:
-        """The error that this source has something wrong."""
+        """Returns an error whose message begins with the path."""
         return UserError(f"{self.path}: {text}")
 
 
@@ -69,7 +69,7 @@ class Pose:
     Attributes:
         frame: number of the frame, or its image's name.
         joints: (V, 3) x, y and score; (V, 4) in 3D.
-        person: the tool's track id, None where it followed nobody.
+        person: the tool's track id, None where it tracks nobody.
     """
 
     frame: int | str
@@ -78,17 +78,17 @@ class Pose:
 
 
 def read_bytes(path: Path, most: int = MOST_JSON) -> bytes:
-    """The bytes of a file that is not too large.
+    """Read a file of limited size.
 
     Raises:
-        UserError: it can't be read, or is.
+        UserError: it can't be read, or is larger than `most` bytes.
     """
     try:
-        if not path.is_file():  # a pipe would be waited for
+        if not path.is_file():  # reading a pipe would block
             raise UserError(f"{path} is not a file")
         if path.stat().st_size > most:
             raise UserError(
-                f"{path} has more than {most // 2**20} MB: cut it into several files, one a clip"
+                f"{path} has more than {most // 2**20} MB: cut it into files of one clip"
             )
         return path.read_bytes()
     except OSError as error:
@@ -96,10 +96,10 @@ def read_bytes(path: Path, most: int = MOST_JSON) -> bytes:
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file, or of one with an object a line as a list.
+    """Read JSON, or JSON lines as a list.
 
     Raises:
-        UserError: the file is too large, or no JSON.
+        UserError: the file is too large or not JSON.
     """
     raw = read_bytes(path)
     try:
@@ -110,7 +110,7 @@ def read_json(path: Path) -> Any:
         except (ValueError, RecursionError):
             reason = shown(str(error) or type(error).__name__)
             raise UserError(
-                f"{path} is damaged or no .json file ({reason}): make it again"
+                f"{path} is damaged or not a .json file ({reason}): make it again"
             ) from None
 
 
@@ -137,7 +137,7 @@ def numbers_of(source: Source, values: Any, what: str) -> np.ndarray:
 
 
 def track_of(value: Any) -> int | str | None:
-    """A track id as tools write it: a number, a list of one, text; negative is none."""
+    """Read a track id: a number, a list of one, or text; None for negative numbers."""
     while isinstance(value, list) and value:
         value = value[0]
     if isinstance(value, str):
@@ -148,7 +148,7 @@ def track_of(value: Any) -> int | str | None:
 
 
 def recordings_of(names: Iterable[int | str]) -> dict[str, dict[int | str, int]]:
-    """Sort frames into recordings: images named alike but for a number at the end.
+    """Sort frames into recordings: images whose names differ only in the number at the end.
 
     Returns:
         For each recording's name (empty for bare numbers), frame name -> number of the frame.
@@ -175,11 +175,11 @@ def recordings_of(names: Iterable[int | str]) -> dict[str, dict[int | str, int]]
 
 
 def places_of(source: Source, numbers: Sequence[int]) -> dict[int, int]:
-    """The place of each frame number in its clip; frames that the file leaves out stay empty.
+    """The position of each frame number in its clip; frames missing from the file stay empty.
 
-    A clip begins with frame 0 or 1, or later where the numbers begin later than there are frames.
-    Numbers that go up by a step are frames side by side. Where nearly all frames would be empty,
-    those that are there are.
+    A clip begins with frame 0 or 1, or later where the first number exceeds the number of frames.
+    Numbers with a common step are consecutive frames. Where nearly all frames would be empty, the
+    present ones are consecutive.
     """
     ordered = sorted(set(numbers))
     step = math.gcd(*(b - a for a, b in pairwise(ordered))) or 1
@@ -191,7 +191,7 @@ def places_of(source: Source, numbers: Sequence[int]) -> dict[int, int]:
     if first > 1:
         source.note(f"begins with frame {first}, which is taken for the clip's first")
     if (ordered[-1] - first) // step >= _MOST_EMPTY * len(ordered) + _MOST_EMPTY:
-        source.note("most frame numbers are missing: the frames that are there follow each other")
+        source.note("most frame numbers are missing: those present are taken as consecutive")
         return {number: place for place, number in enumerate(ordered)}
     return {number: (number - first) // step for number in ordered}
 
@@ -209,23 +209,23 @@ def clip_of_poses(
 ) -> tuple[Clip, Layout]:
     """Make a clip of the persons found in its frames.
 
-    A joint counts as missing where its score is not above 0, where a coordinate is null, NaN or
-    too large, and at (0, 0). Persons with track ids keep their slot; others take the slots in the
-    order in which a frame names them.
+    A joint is missing where its score is not above 0, where a coordinate is null, NaN or too
+    large, and at (0, 0). Persons with track ids keep their slot; others fill the slots in each
+    frame's order.
 
     Args:
-        source: what is being read; its image size holds where `image_size` is unknown.
+        source: the file or folder; its image size is used where `image_size` is unknown.
         clip_id: the clip's name.
         poses: persons, of any frames in any order.
-        places: place of every frame in the clip, also of those without a person.
-        names: of the joints, where the file tells them.
+        places: position of every frame in the clip, also of those without a person.
+        names: of the joints, where the file gives them.
         image_size: (height, width), (0, 0) is unknown.
-        shares: whether coordinates are shares of the image; None tells it by the numbers.
+        shares: whether coordinates are shares of the image; None to judge by the numbers.
         label: index of its class.
 
     Raises:
-        UserError: joints differ or fit no layout, nobody is there, the image size is needed and
-            unknown, or it is too much for one clip.
+        UserError: numbers of joints differ or fit no layout, nobody is there, the image size is
+            needed and unknown, or the clip is too large.
     """
     if not poses:
         raise NobodyError(f"{source.path} has no person in any frame")
@@ -240,7 +240,7 @@ def clip_of_poses(
     channels = poses[0].joints.shape[1]
     if persons * frames * len(kept) * channels > MOST_NUMBERS:
         raise source.wrong(
-            f"{_of(clip_id)}has {frames} frames and {persons} persons: too much for one clip, cut "
+            f"{_of(clip_id)}has {frames} frames and {persons} persons: too many for one clip, cut "
             "it into several"
         )
     if layout.dimensions != channels - 1:
@@ -250,8 +250,8 @@ def clip_of_poses(
         )
     array = np.zeros((persons, frames, len(kept), channels))
     for pose, slot in zip(poses, slots, strict=True):
-        nothing = np.zeros((1, channels))  # which -1 stands for
-        array[slot, places[pose.frame]] = np.concatenate([pose.joints, nothing])[kept]
+        missing = np.zeros((1, channels))  # at index -1
+        array[slot, places[pose.frame]] = np.concatenate([pose.joints, missing])[kept]
     size = image_size if all(image_size) else source.image_size or (0, 0)
     points, scores = cleaned(source, array)
     if channels == 3:
@@ -260,7 +260,7 @@ def clip_of_poses(
 
 
 def cleaned(source: Source, array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Points (..., C) and scores 0..1 of (..., C + 1), zeros where a joint was not seen."""
+    """Split (..., C + 1) into points (..., C) and scores 0..1, zeros where a joint is unseen."""
     points, scores = array[..., :-1], array[..., -1]
     with np.errstate(invalid="ignore"):
         seen = (np.abs(points) < TOO_FAR).all(axis=-1) & (points != 0).any(axis=-1) & (scores > 0)
@@ -277,10 +277,10 @@ def in_pixels(
     size: tuple[int, int],
     shares: bool | None = None,
 ) -> np.ndarray:
-    """Points (..., 2) in pixels, where they are shares of the image (0..1).
+    """Points (..., 2) in pixels, converted where they are shares of the image (0..1).
 
     Raises:
-        UserError: they are, and the size of the image is not known.
+        UserError: they are shares of an image of unknown size.
     """
     seen = points[scores > 0]
     if shares is None:
@@ -300,15 +300,15 @@ def in_pixels(
 def layout_of_joints(
     source: Source, joints: int, names: Sequence[str] | None = None
 ) -> tuple[Layout, list[int]]:
-    """The layout of a number of joints and perhaps their names, and the joint of each of its own.
+    """Find the layout for a number of joints and perhaps their names.
 
-    Names decide where they are told: they are the layout's, or are arranged for it.
+    Names decide where they are given: they are a layout's, or its joints are picked by name.
 
     Returns:
         The layout, and for each of its joints the index of the file's, -1 where the file has none.
 
     Raises:
-        UserError: no layout here has that many, or the user's has another number.
+        UserError: no layout has that many, or the user's has another number.
     """
     wanted = source.layout or (LAYOUTS[_BODIES[joints]] if joints in _BODIES else None)
     if names and len(names) == joints:
@@ -316,7 +316,7 @@ def layout_of_joints(
     if wanted is None:
         known = ", ".join(f"{name} ({len(layout.joints)})" for name, layout in LAYOUTS.items())
         raise source.wrong(
-            f"has {joints} joints, and no layout here has; known are {known}: {_OWN_LAYOUT}"
+            f"has {joints} joints, which fits no layout; known are {known}: {_OWN_LAYOUT}"
         )
     usual = LAYOUTS[_BODIES[joints]] if joints in _BODIES else wanted
     if len(wanted.joints) not in (joints, len(usual.joints)):
@@ -331,7 +331,7 @@ def layout_of_joints(
 def _layout_of_names(
     source: Source, names: Sequence[str], usual: Layout | None
 ) -> tuple[Layout, list[int]]:
-    """As layout_of_joints, of joints with names; `usual` is the likely layout."""
+    """Like layout_of_joints, by names; `usual` is the likely layout."""
     plain = [plain_name(name) for name in names]
     index = {name: joint for joint, name in enumerate(plain)}
     layouts = [usual] if usual else []
@@ -350,24 +350,24 @@ def _layout_of_names(
     if len(own) - len(missing) < least:
         raise source.wrong(
             f"has joints named {', '.join(names[:6])}{', ...' if len(names) > 6 else ''}, and "
-            f"{'layout ' + layout.name if source.layout else 'no layout here'} has these: "
+            f"{'layout ' + layout.name if source.layout else 'no layout'} has these: "
             f"{_OWN_LAYOUT}"
         )
-    told = f"; {', '.join(missing)} count as unseen" if missing else ""
-    source.note(f"joints are arranged for {layout.name} by their names{told}")
+    unseen = f"; {', '.join(missing)} count as unseen" if missing else ""
+    source.note(f"joints are arranged for {layout.name} by their names{unseen}")
     return layout, found
 
 
 def _slots(source: Source, clip_id: str, poses: Sequence[Pose]) -> list[int]:
     """The person slot of each pose."""
     if len(poses) > _MOST_POSES:
-        raise source.wrong(f"{_of(clip_id)}has {len(poses)} persons: too much for one clip")
+        raise source.wrong(f"{_of(clip_id)}has {len(poses)} persons: too many for one clip")
     tracked = {(pose.frame, pose.person) for pose in poses}
     if all(pose.person is not None for pose in poses) and len(tracked) == len(poses):
         numbers: dict[Any, int] = {}
         return [numbers.setdefault(pose.person, len(numbers)) for pose in poses]
     if any(pose.person is not None for pose in poses):
-        source.note("not every person of every frame has a track id of its own: they are ignored")
+        source.note("track ids are missing or repeated within a frame: they are ignored")
     taken: dict[int | str, int] = defaultdict(int)
     slots = []
     for pose in poses:
@@ -383,7 +383,7 @@ def _of(clip_id: str) -> str:
 def clip_name(source: Source, recording: str, alone: bool) -> str:
     """A clip's name: the file's where it has one recording, else the recording's."""
     folder = source.path.resolve()
-    folder = folder.parent if folder.name == "labels" else folder  # as Ultralytics calls it
+    folder = folder.parent if folder.name == "labels" else folder  # Ultralytics' name
     stem = source.path.stem if source.path.is_file() else folder.name
     name = stem if alone or not recording else recording
     return "".join(c if c.isprintable() else "_" for c in name)[:200] or "clip"

@@ -1,4 +1,4 @@
-"""ST-GCN's files: Kinetics-skeleton JSON, one file a clip, and arrays of many clips."""
+"""ST-GCN's files: Kinetics-skeleton JSON, one file for each clip, and arrays of many clips."""
 
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ _LOOKED_AT = 64  # clips
 
 
 def is_kinetics(content: Any) -> bool:
-    """Whether a JSON content is a clip of Kinetics-skeleton."""
+    """Whether JSON is a clip of Kinetics-skeleton."""
     return (
         isinstance(content, dict)
         and isinstance(content.get("data"), list)
@@ -41,10 +41,10 @@ def kinetics(source: Source, content: dict[str, Any]) -> tuple[Clip, Layout, str
     """A clip of Kinetics-skeleton: frames with `pose` (x1, y1, x2, ...) and `score` of 18 joints.
 
     Returns:
-        The clip without label, its layout, and the class's name where there is one.
+        The clip without label, its layout, and the class name or None.
 
     Raises:
-        UserError: a frame or person is something else.
+        UserError: a frame or person is malformed.
     """
     poses, frames = [], []
     for place, frame in enumerate(content["data"]):
@@ -70,7 +70,7 @@ def kinetics(source: Source, content: dict[str, Any]) -> tuple[Clip, Layout, str
     places: dict[int | str, int] = {number: place for number, place in place_of.items()}
     size = source.image_size or _KINETICS_IMAGE
     if source.image_size is None:
-        source.note("Kinetics-skeleton tells no image size: its videos' 340x256 is taken")
+        source.note("Kinetics-skeleton has no image size: its videos' 340x256 is assumed")
     name = clip_name(source, "", True)
     clip, layout = clip_of_poses(source, name, poses, places, image_size=size)
     label = content.get("label", content.get("label_index"))
@@ -78,10 +78,10 @@ def kinetics(source: Source, content: dict[str, Any]) -> tuple[Clip, Layout, str
 
 
 def is_array_of_clips(source: Source, array: np.ndarray) -> bool:
-    """Whether an array is (N, C, T, V, M) of ST-GCN, and not (N, M, T, V, C) of one's own.
+    """Whether an array is ST-GCN's (N, C, T, V, M) rather than an own (N, M, T, V, C).
 
-    A pickle of labels beside it says so, or a last axis that can't be coordinates; else the
-    numbers do, where they can.
+    It is where a pickle of labels lies beside it or the last axis can't be coordinates; otherwise
+    the numbers decide.
     """
     joints = {len(layout.joints) for layout in LAYOUTS.values()}
     shape = array.shape
@@ -98,15 +98,15 @@ def is_array_of_clips(source: Source, array: np.ndarray) -> bool:
 def array_of_clips(source: Source, array: np.ndarray) -> tuple[list[Clip], Layout, list[str]]:
     """Clips of (N, 3, T, V, M): x, y, score, or x, y, z of the Kinect's 25 joints.
 
-    The third numbers tell which: scores lie within 0..1. Kinetics' x and y are shares of the image
-    less one half. Empty persons, and empty frames at the end, are left out. Labels and clip names
-    are those of the pickle (names, labels) beside the array: NAME_label.pkl of NAME_data.npy.
+    The third number decides which: scores lie within 0..1. Kinetics' x and y are shares of the
+    image minus one half. Empty persons, and empty frames at the end, are left out. Labels and clip
+    names come from the pickle (names, labels) beside the array: NAME_label.pkl for NAME_data.npy.
 
     Returns:
         The clips, their layout, and the class names.
 
     Raises:
-        UserError: the pickle is something else, or the numbers fit no layout.
+        UserError: the pickle is of another kind, or the numbers fit no layout.
     """
     names, labels = _labels(source, len(array))
     some = np.asarray(array[:_LOOKED_AT], np.float32)
@@ -123,7 +123,7 @@ def array_of_clips(source: Source, array: np.ndarray) -> tuple[list[Clip], Layou
     )
     if layout is None or (len(layout.joints), layout.dimensions) != (array.shape[3], 3 - flat):
         kind = "x, y, score" if flat else "x, y, z"
-        raise source.wrong(f"has {array.shape[3]} joints of {kind}, and no layout here has")
+        raise source.wrong(f"has {array.shape[3]} joints of {kind}, which fits no layout")
     clips = []
     for number, (name, label) in enumerate(zip(names, labels, strict=True)):
         values = np.nan_to_num(np.array(array[number], np.float32)).transpose(3, 1, 2, 0)
@@ -146,13 +146,13 @@ def array_of_clips(source: Source, array: np.ndarray) -> tuple[list[Clip], Layou
     if not clips:
         raise NobodyError(f"{source.path} has no person in any clip")
     if shifted and source.image_size is None:
-        source.note("Kinetics-skeleton tells no image size: its videos' 340x256 is taken")
+        source.note("Kinetics-skeleton has no image size: its videos' 340x256 is assumed")
     classes = [str(label) for label in range(max(labels) + 1)]
     return clips, layout, classes
 
 
 def _labels(source: Source, clips: int) -> tuple[list[str], list[int]]:
-    """Names and labels of the pickle beside the array, else numbers and no labels."""
+    """Names and labels of the pickle beside the array, else numbered names without labels."""
     path = _label_file(source.path)
     if path is None:
         source.note("no pickle NAME_label.pkl beside the array: its clips have no labels")
@@ -166,7 +166,7 @@ def _labels(source: Source, clips: int) -> tuple[list[str], list[int]]:
         raise source.wrong(f"has {clips} clips, but {path.name} beside it has {len(labels)} labels")
     texts = [Path(name).stem if isinstance(name, str) else "" for name in names]
     if not all(text and text.isprintable() for text in texts) or len(set(texts)) < clips:
-        raise source.wrong(f"{path.name} needs different names of clips")
+        raise source.wrong(f"{path.name} needs unique clip names")
     if not all(
         isinstance(label, int | np.integer) and 0 <= label < MOST_CLASSES for label in labels
     ):
