@@ -107,7 +107,9 @@ def teach(pretrained: Checkpoint, clip_set: ClipSet) -> tuple[Checkpoint, Report
             found[left_out] = log_probabilities(network, clips.take(left_out), settings.windows)
     _fit(network, summaries, labels)
     named = ~np.isnan(found[:, 0])
-    temperature = fit_temperature(clips.labels[named], found[named]) if named.any() else 1.0
+    temperature = 1.0
+    if named.any():
+        temperature = fit_temperature(clips.labels[named], found[named], clips.groups[named])
     report = _report(clips, named, apply_temperature(found[named], temperature), by_group)
     figures = {"clips": report.clips, "right": report.right, "interval": list(report.interval)}
     taught = replace(
