@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from tqdm import tqdm
 
 from har.dataset.sequences import Sequences, data_hash, read_sequences
@@ -17,6 +18,7 @@ from har.models.encoder import encoder_of, fits
 from har.models.inference import log_probabilities
 from har.params import Model, Params, Preprocess, load_params, project_folder
 from har.tracking.runs import file_hash, training_run
+from har.training.closed_form import fit_closed_form
 from har.training.devices import Devices, run_on_devices
 from har.training.resuming import fingerprint, load_state, save_state
 from har.training.trainer import HISTORY_COLUMNS, Epoch, Trainer, count_parameters
@@ -74,22 +76,29 @@ def _train(name: str, params: Params, devices: Devices) -> None:
             f"macro-F1 {entry.train_macro_f1:.3f} / {entry.val_macro_f1:.3f}  (train / val)"
         )
 
+    def learn(
+        clips: Sequences, val: Sequences, unfinished: Path, report: Callable[[Epoch], None]
+    ) -> tuple[nn.Module, list[Epoch]]:
+        if own.model.arch == "minirocket":
+            network, entry = fit_closed_form(clips, val, own.model, own.train, params.seed)
+            report(entry)
+            return network, [entry]
+        trainer = Trainer(clips, val, own.model, own.train, params.seed, devices, encoder)
+        _fit(trainer, unfinished, key, report, say)
+        return trainer.trained(), trainer.history
+
     enabled = params.tracking.enabled and devices.first
     tracking = params.tracking.model_copy(update={"enabled": enabled})
     described = describe_training(name, params, hashed, sequences)
     path = MODELS / f"{name}.safetensors"
     unfinished = [UNFINISHED / f"{name}_{stage}.pt" for stage in ("val", "refit")]
     with training_run(described, tracking, project_folder()) as run:
-        trainer = Trainer(training, val, own.model, own.train, params.seed, devices, encoder)
-        _fit(trainer, unfinished[0], key, report, say)
-        network, history = trainer.trained(), trainer.history
+        network, history = learn(training, val, unfinished[0], report)
         answers = log_probabilities(network, val, own.model.windows)
         if own.train.refit:
             both, none = sequences.subset("train", "val"), sequences.subset()
             say(f"val is measured; training again on all {len(both)} train and val clips")
-            trainer = Trainer(both, none, own.model, own.train, params.seed, devices, encoder)
-            _fit(trainer, unfinished[1], key, _say_nothing, say)
-            network = trainer.trained()
+            network, _ = learn(both, none, unfinished[1], _say_nothing)
         if not devices.first:
             return
         checkpoint = Checkpoint(
