@@ -1,6 +1,6 @@
-"""The command line: `python -m har COMMAND`; `--help` tells the commands.
+"""The command line: `python -m har COMMAND`; `--help` lists the commands.
 
-Commands import what they need when they run, so that help comes at once.
+Commands import what they need when they run, so that help appears at once.
 """
 
 import argparse
@@ -24,7 +24,7 @@ _EVERYDAY = "models/everyday.safetensors"
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run one command; ends with status 2 and one line where the user can mend what is wrong."""
+    """Run one command; a UserError ends it with one line and status 2."""
     options = _parser().parse_args(arguments)
     with user_errors_end_the_program():
         try:
@@ -49,7 +49,7 @@ def predict(options: argparse.Namespace) -> None:
     clip_set = _read(options, recognizer)
     clips = _chosen(options, clip_set)
     if options.output and len(clips) > 1:
-        raise UserError(f"-o draws one clip, and these are {len(clips)}: name one with --clip")
+        raise UserError(f"-o draws one clip, but the file has {len(clips)}: name one with --clip")
     lengths, times = _lengths(options, clips)
     _note_lengths(clips, lengths[0], recognizer)
     found = [
@@ -117,7 +117,7 @@ def show(options: argparse.Namespace) -> None:
         if path:
             _check_suffix(path, suffix)
     if options.overlay and not is_video(options.file):
-        raise UserError(f"--overlay draws onto a video, which {options.file} is not")
+        raise UserError(f"--overlay draws onto a video, but {options.file} is none")
     recognizer = _load_model(options) if options.predict or options.overlay else None
     clip_set = _read(options, recognizer)
     clips = _chosen(options, clip_set)
@@ -191,10 +191,10 @@ def convert(options: argparse.Namespace) -> None:
     _check_suffix(options.output, ".pkl")
     layout = find_layout(options.layout) if options.layout else None
     target = find_layout(options.to) if options.to else None
-    told = {"image_size": options.image_size, "fps": options.fps or 0.0, "axes": options.axes}
-    sets = [(Path(source), read(source, layout=layout, **told)) for source in options.sources]
+    given = {"image_size": options.image_size, "fps": options.fps or 0.0, "axes": options.axes}
+    sets = [(Path(source), read(source, layout=layout, **given)) for source in options.sources]
     ids = Counter(clip.id for _, clip_set in sets for clip in clip_set.clips)
-    sets = [  # AlphaPose's files have one name, whatever the folder
+    sets = [  # AlphaPose's files have the same name in every folder
         (path, replace(clip_set, clips=[_in_folder(path, clip, ids) for clip in clip_set.clips]))
         for path, clip_set in sets
     ]
@@ -216,7 +216,7 @@ def convert(options: argparse.Namespace) -> None:
 
 
 def _in_folder(path: Path, clip: "Clip", ids: Counter[str]) -> "Clip":
-    """The clip, named after its folder too where its name is there twice."""
+    """The clip, with its folder in its name where another clip has the same name."""
     if ids[clip.id] == 1:
         return clip
     name = f"{path.resolve().parent.name}/{clip.id}"
@@ -224,9 +224,9 @@ def _in_folder(path: Path, clip: "Clip", ids: Counter[str]) -> "Clip":
 
 
 def live(options: argparse.Namespace) -> None:
-    """Name what a camera or stream shows, a line every so often, until Ctrl-C or its end.
+    """Name the action on a camera or stream in regular lines, until Ctrl-C or its end.
 
-    With --show in a window too, which ends it when closed.
+    With --show also in a window; closing it ends the program.
     """
     import time
     from pathlib import Path
@@ -249,7 +249,7 @@ def live(options: argparse.Namespace) -> None:
         estimate = view.watching(estimate)
     source = options.stream or str(options.camera)
     with open_video(source) as video:
-        if Path(source).is_file():  # each frame at its own time, as fast as can be
+        if Path(source).is_file():  # frames keep their times, but are read at full speed
             rate = video.fps or USUAL_FPS
             begun = time.monotonic()
             frames: Iterator[tuple[float, np.ndarray]] = (
@@ -273,7 +273,7 @@ def live(options: argparse.Namespace) -> None:
 
 
 def inspect(options: argparse.Namespace) -> None:
-    """Tell what a file holds."""
+    """Describe the content of a file."""
     from har.clips.describe import describe
     from har.clips.sources import read
     from har.skeleton import find_layout
@@ -339,7 +339,7 @@ def teach(options: argparse.Namespace) -> None:
 
 
 def export(options: argparse.Namespace) -> None:
-    """Write a model as ONNX, after checking that it says the same."""
+    """Write a model as ONNX, after comparing its probabilities with PyTorch's."""
     from har.files import write_atomically
     from har.recognition import onnx_model
 
@@ -364,7 +364,7 @@ def export(options: argparse.Namespace) -> None:
 
 
 def import_reference(options: argparse.Namespace) -> None:
-    """Turn a checkpoint of the pytorch reference into one of this project."""
+    """Convert a checkpoint of the pytorch reference into one of this project."""
     from har.models.checkpoint import save_checkpoint
     from har.models.published_weights import read_reference
     from har.recognition.recognizer import Recognizer
@@ -379,15 +379,15 @@ def import_reference(options: argparse.Namespace) -> None:
 
 
 def sync_mlflow(_: argparse.Namespace) -> None:
-    """Tell MLflow what the last `dvc repro` made."""
+    """Send the results of the last `dvc repro` to MLflow."""
     if not Path("stages/record.py").is_file():
         raise UserError("stages/record.py not found: run this in the folder of the project")
-    # The stages know where their outputs are, this library does not.
+    # Only the stages know where their outputs are.
     os.execv(sys.executable, [sys.executable, "-m", "stages.record"])
 
 
 def serve(options: argparse.Namespace) -> None:
-    """Answer requests with a registered model until Ctrl-C."""
+    """Serve a registered model over HTTP until Ctrl-C."""
     from har.params import load_params
     from har.tracking import server
 
@@ -396,7 +396,7 @@ def serve(options: argparse.Namespace) -> None:
 
 
 def _load_model(options: argparse.Namespace) -> "Recognizer":
-    """The model that was asked for, else the one trained here, else the everyday model."""
+    """The model of --model, else the one trained here, else the everyday model."""
     if options.model is None:
         options.model = _MODEL if Path(_MODEL).exists() else _EVERYDAY
         if options.model == _EVERYDAY:
@@ -459,7 +459,7 @@ def _extracted(options: argparse.Namespace) -> "ClipSet":
 
 
 def _write_overlay(options: argparse.Namespace, recognizer: "Recognizer", clip: "Clip") -> None:
-    """Draw a video's clip, and what the model says in each window of it, onto the frames."""
+    """Draw a video's skeletons, and the prediction for each window, onto its frames."""
     import numpy as np
     from tqdm import tqdm
 
@@ -496,7 +496,7 @@ def _write_overlay(options: argparse.Namespace, recognizer: "Recognizer", clip: 
 
 
 def _say(text: str) -> None:
-    """A line on standard error, above a progress bar where there is one."""
+    """Print a line on standard error, above any progress bar."""
     from tqdm import tqdm
 
     tqdm.write(text, file=sys.stderr)
@@ -509,7 +509,7 @@ def _chosen(options: argparse.Namespace, clip_set: "ClipSet") -> list:
 
 
 def _rate(options: argparse.Namespace, clips: list) -> float:
-    """Frames per second: as asked, else the clips' own, else 25."""
+    """Frames per second: of --fps, else the clips' own, else 25."""
     from har.clips import USUAL_FPS
 
     rates = {clip.fps for clip in clips}
@@ -522,7 +522,7 @@ def _rate(options: argparse.Namespace, clips: list) -> float:
 
 
 def _lengths(options: argparse.Namespace, clips: list) -> tuple:
-    """Window and stride in frames, 0 for whole clips, and the unit to tell times in."""
+    """Window and stride in frames, 0 for whole clips, and the unit of times."""
     from har.clips import USUAL_FPS
     from har.recognition.answers import Times
     from har.recognition.timeline import frames_of
@@ -537,7 +537,7 @@ def _lengths(options: argparse.Namespace, clips: list) -> tuple:
 
 
 def _note_lengths(clips: list, window: int, recognizer: "Recognizer") -> None:
-    """Tell where what is asked is far from what the model learnt from."""
+    """Note windows or clips whose length is far from that of the training windows."""
     from har.clips import USUAL_FPS
 
     model = recognizer.checkpoint.model
@@ -545,22 +545,22 @@ def _note_lengths(clips: list, window: int, recognizer: "Recognizer") -> None:
     if not windows.frames:
         return
     clip = max(clips, key=lambda clip: clip.keypoints.shape[1])
-    rate = (clip.fps or USUAL_FPS) / USUAL_FPS  # the clip's own frames for each of the settings'
+    rate = (clip.fps or USUAL_FPS) / USUAL_FPS  # frames of the clip for one of the settings
     least = round(windows.shortest_share * windows.longest * rate)
     most, usual = round(windows.longest * rate), round(windows.test_longest * rate)
     if 0 < window < least:
-        # A short stretch is resampled to as many frames as a long one.
+        # Short and long windows are resampled to the same number of frames.
         print(
             f"note: windows of {window} frames are shorter than most that the model was trained "
-            f"on ({least} to {most}), so it may take movements for slower ones: "
+            f"on ({least} to {most}), so movements look slower to it: "
             f"--window {usual} suits it better",
             file=sys.stderr,
         )
     frames = clip.keypoints.shape[1]
     if not window and frames > 2 * windows.test_windows * usual:
         print(
-            f"note: of a clip as long as {frames} frames, the model sees {windows.test_windows} "
-            f"stretches of {usual}: --window {usual} sees all",
+            f"note: of the longest clip's {frames} frames, the model sees {windows.test_windows} "
+            f"windows of {usual}: --window {usual} covers the whole clip",
             file=sys.stderr,
         )
 
@@ -574,13 +574,13 @@ def _print_accuracy(found: list, classes: list[str]) -> None:
         print(f"accuracy {100 * hits / asked:.2f} % ({hits} of {asked} clips)", end="")
         if labelled > asked:
             print(f"; {labelled - asked} clips are of classes that the model doesn't know", end="")
-        print("\nOnly clips that the model was not trained on tell how good it is.")
+        print("\nThis measures the model only if it was not trained on these clips.")
     elif labelled:
-        print("no accuracy: none of the clips' classes is one of the model's, by name")
+        print("no accuracy: the model has no class of the name of any clip's class")
 
 
 def _clips_to_check(source: str | None, recognizer: "Recognizer") -> "ClipSet":
-    """Clips of a file, else simulated ones, else (for other layouts) random poses."""
+    """Clips of a file, else simulated clips, else (for other layouts) random poses."""
     import numpy as np
 
     from har.clips import ClipSet, make_clip
@@ -640,14 +640,17 @@ def _parser() -> argparse.ArgumentParser:
 
     def persons(added: argparse.ArgumentParser) -> None:
         added.add_argument(
-            "--persons", type=_count, default=2, help="most persons of a video (default: 2)"
+            "--persons",
+            type=_count,
+            default=2,
+            help="most persons to extract from a video (default: 2)",
         )
         added.add_argument(
             "--min-size",
             type=_share,
             default=0.05,
             metavar="SHARE",
-            help="least size of a video's person, of the picture's shorter side (default: 0.05)",
+            help="least size of a person, as a share of the picture's shorter side (default: 0.05)",
         )
         added.add_argument(
             "--models",
@@ -655,15 +658,17 @@ def _parser() -> argparse.ArgumentParser:
             help="pose estimators (.onnx); default: MoveNet, fetched once",
         )
 
-    def untold(added: argparse.ArgumentParser) -> None:
+    def missing(added: argparse.ArgumentParser) -> None:
         added.add_argument(
-            "--layout", metavar="NAME|YAML", help="of the file's joints, if it does not tell it"
+            "--layout",
+            metavar="NAME|YAML",
+            help="of the file's joints, where the file does not give it",
         )
         added.add_argument(
             "--image-size",
             type=_image_size,
             metavar="WIDTHxHEIGHT",
-            help="in pixels, where the file does not tell it",
+            help="in pixels, where the file does not give it",
         )
         added.add_argument(
             "--fps", type=_positive, help="frames per second (default: the file's own, else 25)"
@@ -673,27 +678,27 @@ def _parser() -> argparse.ArgumentParser:
             default="",
             metavar="ORDER",
             help="of own arrays: m persons, t frames, v joints, c coordinates, n clips, such as "
-            "tmvc (default: told by shape and movement)",
+            "tmvc (default: recognised by shape and movement)",
         )
 
     def clips(added: argparse.ArgumentParser) -> None:
         added.add_argument(
             "file", help="a video, a pickle, own keypoints, a pose tool's file, or a folder"
         )
-        added.add_argument("--clip", metavar="ID", help="one clip, by its id or a part of it")
-        untold(added)
+        added.add_argument("--clip", metavar="ID", help="one clip, by its id or a part of the id")
+        missing(added)
         persons(added)
 
     added = command("predict", predict, "name the action of clips")
     clips(added)
     model(added)
-    added.add_argument("--top-k", type=_count, default=3, help="classes to tell (default: 3)")
+    added.add_argument("--top-k", type=_count, default=3, help="classes to list (default: 3)")
     form = added.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
     form.add_argument("--csv", action="store_true", help="print CSV")
     added.add_argument("--window", help="slide a window over the clip: 3s, or 75 frames")
     added.add_argument("--stride", help="from window to window (default: a third of a window)")
-    added.add_argument("--per-person", action="store_true", help="each person alone")
+    added.add_argument("--per-person", action="store_true", help="predict each person separately")
     added.add_argument("-o", dest="output", metavar="PNG", help="draw the timeline")
 
     added = command("show", show, "draw a clip as stick figures")
@@ -704,9 +709,9 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument(
         "--overlay", metavar="MP4", help="a video's frames with skeletons, running top 3, timeline"
     )
-    added.add_argument("--window", help="of the overlay's answers: 3s, or 75 frames")
+    added.add_argument("--window", help="length of the overlay's windows: 3s, or 75 frames")
     added.add_argument("--predict", action="store_true", help="write the top 3 classes beside it")
-    added.add_argument("--seed", type=_seed, default=0, help="of the choice where no clip is named")
+    added.add_argument("--seed", type=_seed, default=0, help="of the random choice without --clip")
 
     added = command("extract", extract, "write the skeletons of videos as a pickle")
     added.add_argument(
@@ -720,37 +725,45 @@ def _parser() -> argparse.ArgumentParser:
         help="clips to cut: video, start, end, label (docs/formats.md)",
     )
     added.add_argument(
-        "--background", action="store_true", help="make a class of what the table leaves unlabelled"
+        "--background",
+        action="store_true",
+        help="make a class of the stretches that the table leaves unlabelled",
     )
     added.add_argument(
-        "--keep", metavar="DIR", help="keep each video's skeletons, so that only new ones cost time"
+        "--keep",
+        metavar="DIR",
+        help="keep each video's skeletons, so that only new videos are extracted",
     )
     added.add_argument("--workers", type=_count, default=1, help="processes (default: 1)")
-    added.add_argument("--scheduler", metavar="tcp://...", help="of a running Dask cluster")
+    added.add_argument("--scheduler", metavar="tcp://...", help="address of a running Dask cluster")
 
     added = command("convert", convert, "write clips of any form as a pickle")
     added.add_argument(
         "sources", nargs="+", metavar="SOURCE", help="a file or folder (docs/formats.md)"
     )
     added.add_argument("-o", dest="output", metavar="PKL", required=True)
-    untold(added)
+    missing(added)
     added.add_argument("--to", metavar="NAME|YAML", help="map the joints to this layout, by name")
 
-    added = command("live", live, "name what a camera shows, a line a second")
-    added.add_argument("stream", nargs="?", help="a stream's address or a file, not the camera")
-    added.add_argument("--camera", type=int, default=0, help="its number (default: 0)")
+    added = command("live", live, "name the action on a camera, a line a second")
+    added.add_argument(
+        "stream", nargs="?", help="a stream's address or a file in place of the camera"
+    )
+    added.add_argument("--camera", type=int, default=0, help="number of the camera (default: 0)")
     model(added)
     added.add_argument("--models", metavar="DIR", help="pose estimators (default: MoveNet)")
     added.add_argument(
-        "--window", type=_positive, default=4.0, help="seconds to look back (default: 4)"
+        "--window", type=_positive, default=4.0, help="seconds that are predicted (default: 4)"
     )
-    added.add_argument("--every", type=_positive, default=1.0, help="seconds (default: 1)")
-    added.add_argument("--show", action="store_true", help="in a window, too")
-    added.add_argument("--top-k", type=_count, default=3, help="classes to tell (default: 3)")
+    added.add_argument(
+        "--every", type=_positive, default=1.0, help="seconds between lines (default: 1)"
+    )
+    added.add_argument("--show", action="store_true", help="also show it in a window")
+    added.add_argument("--top-k", type=_count, default=3, help="classes to list (default: 3)")
 
-    added = command("inspect", inspect, "tell what a file holds")
+    added = command("inspect", inspect, "describe the content of a file")
     added.add_argument("file", help="a pickle, own keypoints (.npz, .npy, .json), or a folder")
-    untold(added)
+    missing(added)
 
     added = command("simulate", simulate, "write a simulated data set as a pickle")
     added.add_argument("file", metavar="OUT.pkl")
@@ -769,7 +782,7 @@ def _parser() -> argparse.ArgumentParser:
     added = command("export", export, "write a model as ONNX")
     model(added)
     added.add_argument("-o", dest="output", metavar="ONNX", required=True)
-    added.add_argument("--check", metavar="FILE", help="clips to compare with PyTorch on")
+    added.add_argument("--check", metavar="FILE", help="clips for the comparison with PyTorch")
 
     added = command(
         "import-reference", import_reference, "import a checkpoint of the pytorch reference"
@@ -780,12 +793,14 @@ def _parser() -> argparse.ArgumentParser:
         "--keep-class-ids", action="store_true", help="don't give label ids UCF101's class names"
     )
 
-    added = command("serve", serve, "answer requests with a registered model")
+    added = command("serve", serve, "serve a registered model over HTTP")
     added.add_argument("--model", help="default: the champion of params.yaml's registered_model")
-    added.add_argument("--host", default="127.0.0.1", help="default: %(default)s, here only")
+    added.add_argument(
+        "--host", default="127.0.0.1", help="default: %(default)s, this machine only"
+    )
     added.add_argument("--port", type=_count, default=5001, help="default: %(default)s")
 
-    command("sync-mlflow", sync_mlflow, "tell MLflow what the last `dvc repro` made")
+    command("sync-mlflow", sync_mlflow, "send the results of the last `dvc repro` to MLflow")
     return parser
 
 

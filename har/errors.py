@@ -1,4 +1,4 @@
-"""The error for what a user can fix, and how a program ends on it."""
+"""The error for what a user can fix, and the end of a program that raises it."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ class UserError(Exception):
         line = " ".join(part.strip() for part in message.splitlines())
         if len(line) > _LONGEST_MESSAGE:
             line = f"{line[: _LONGEST_MESSAGE - 500]} ... {line[-500:]}"
-        # ascii() writes a control character or half a surrogate as it stands in source code.
+        # ascii() writes control characters and lone surrogates as escapes.
         super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line))
 
 
@@ -41,9 +41,9 @@ def user_errors_end_the_program() -> Iterator[None]:
 
 
 def interrupted_imports_end_the_program() -> None:
-    """End with one line on Ctrl-C also while a program is still importing, which takes seconds.
+    """End with one line on Ctrl-C also during imports, which take seconds.
 
-    An exception would not do: libraries swallow it on import or, in C++, abort.
+    An exception would not work: libraries swallow it on import or, in C++, abort.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)

@@ -1,8 +1,8 @@
 """Arithmetic on joints: centres, body size, normalised coordinates, distances of joint pairs.
 
 Functions take any leading dimensions and treat each person of each window alone, so that neither
-the order nor the number of persons matters. Nothing is ever divided by zero: a window without a
-single seen joint gives zeros.
+the order nor the number of persons matters. No division is by zero: a window without a seen joint
+gives zeros.
 """
 
 import torch
@@ -10,8 +10,8 @@ from torch import Tensor
 
 from har.skeleton import Layout
 
-# Heads, arms and legs swing; shoulders and hips tell where the body is. Other joints have a small
-# weight, so that a close-up without a torso has a centre too.
+# Heads, arms and legs swing, while shoulders and hips mark the place of the body. Other joints have
+# a small weight, so that a close-up without a torso has a centre too.
 OTHER_JOINTS_WEIGHT = 0.05
 
 

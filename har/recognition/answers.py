@@ -37,7 +37,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Times:
-    """The unit of times in answers: frames, or seconds at some frames per second."""
+    """The unit of times in answers: frames, or seconds by a frame rate."""
 
     unit: str = "frames"
     per_second: float = 1.0
@@ -79,7 +79,7 @@ def ask(
 
 
 def accuracy(answers: Sequence[Answer], classes: Sequence[str]) -> tuple[int, int] | None:
-    """Number of right answers, and of answers whose true class the model knows."""
+    """Number of correct answers, and of answers whose true class the model knows."""
     asked = [answer for answer in answers if answer.true_class in classes]
     hits = [
         answer
@@ -106,10 +106,10 @@ def about_model(name: str, recognizer: Recognizer) -> str:
 
 
 def about_persons(clip: Clip, recognizer: Recognizer) -> str:
-    """The persons of a clip that the model looks at."""
+    """The number of persons that the model uses, and their order."""
     settings, there = recognizer.checkpoint.preprocess, len(clip.keypoints)
     alone = recognizer.checkpoint.model.arch in ("keras_lstm", "pytorch_lstm")
-    used = min(there, 1 if alone else settings.persons)  # the references read slot 0 only
+    used = min(there, 1 if alone else settings.persons)  # the references read only slot 0
     how = "followed through the clip, the most prominent first" if settings.tracking else ""
     if not how:
         how = "the first slot" if used == 1 else "the first slots"

@@ -23,8 +23,8 @@ class Now:
     Attributes:
         time: seconds that were seen so far.
         probabilities: (K,), None where nobody was seen in the window.
-        delay: seconds from the arrival of that frame to this answer.
-        rate: frames per second that were looked at.
+        delay: seconds from the arrival of that frame to the prediction.
+        rate: frames per second that were processed.
     """
 
     time: float
@@ -79,7 +79,7 @@ def watch(
 
 
 def newest(items: Iterable[Item]) -> Iterator[Item]:
-    """Yield the newest item each time; older ones that came meanwhile are dropped.
+    """Yield the newest item each time; older ones that arrived meanwhile are dropped.
 
     A thread reads the items, so that a camera never waits and the delay does not grow.
     """

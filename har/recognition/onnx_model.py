@@ -1,8 +1,8 @@
-"""The network as an ONNX file, and such a file as the network of a recogniser.
+"""Export of a recogniser to an ONNX file, and recognisers of such files.
 
-The graph goes from windows (N, M, T, V, C+1) to log-probabilities (N, K), for any N. Classes,
-layout, transforms, windows and temperature are the JSON text under the key `har` of its metadata,
-the same as a checkpoint's.
+The graph maps windows (N, M, T, V, C+1) to log-probabilities (N, K), for any N. Classes, layout,
+preprocessing, windows and temperature are JSON under the key `har` of its metadata, as in a
+checkpoint.
 """
 
 import contextlib
@@ -49,7 +49,7 @@ class OnnxNetwork(nn.Module):
         except Exception as error:  # onnxruntime has its own exceptions
             raise UserError(f"the ONNX graph fails: {_line(error)}; export it again") from None
         if found.shape != (len(windows), self.classes):
-            raise UserError(f"the ONNX graph answers in the shape {found.shape}: export it again")
+            raise UserError(f"the ONNX graph returns the shape {found.shape}: export it again")
         return torch.from_numpy(found).log_softmax(1)  # files of an earlier version hold logits
 
 
@@ -111,7 +111,7 @@ def load_bytes(path: str | Path, content: bytes) -> Recognizer:
     try:
         model = onnx.load_model_from_string(content)
     except Exception as error:  # protobuf has its own exceptions
-        raise UserError(f"{path} is no readable ONNX file ({type(error).__name__})") from None
+        raise UserError(f"{path} is not a readable ONNX file ({type(error).__name__})") from None
     texts = {prop.key: prop.value for prop in model.metadata_props}
     if _KEY not in texts:
         raise UserError(f"{path} is not an ONNX file of this project: `python -m har export`")
@@ -135,7 +135,7 @@ def largest_difference(first: Recognizer, second: Recognizer, clips: list[Clip])
 
 
 def _seen_shape(checkpoint: Checkpoint) -> tuple[int, int, int, int]:
-    """Shape (M, T, V, C+1) of a window, or of a whole clip where there are none."""
+    """Shape (M, T, V, C+1) of a window, or of a whole clip for models without windows."""
     layout, preprocess = checkpoint.layout, checkpoint.preprocess
     frames = checkpoint.model.windows.frames or preprocess.frames
     return preprocess.persons, frames, len(layout.joints), layout.dimensions + 1

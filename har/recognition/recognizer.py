@@ -19,7 +19,7 @@ from har.models.inference import log_probabilities
 
 @dataclass(frozen=True)
 class Recognizer:
-    """A trained network with everything it needs to name the action of a raw clip."""
+    """A trained network with all settings that it needs to name the action of a raw clip."""
 
     checkpoint: Checkpoint
     model: nn.Module
@@ -38,7 +38,7 @@ class Recognizer:
         """Build a checkpoint's network with its weights."""
         layout, classes = checkpoint.layout, len(checkpoint.classes)
         try:
-            # Sizes are compared before memory is asked for: settings may claim any width.
+            # Shapes are compared before memory is allocated: settings may claim any width.
             with torch.device("meta"):
                 sketch = build(checkpoint.model, classes, layout)
             sketch.load_state_dict(checkpoint.weights, assign=True)
@@ -69,12 +69,12 @@ class Recognizer:
 
         Args:
             keypoints: (M, T, V, C) pixels, or (T, V, C) of one person; see har.clips.make_clip.
-            scores: (M, T, V) or (T, V), or None: 1 for every joint that is not all zeros.
+            scores: (M, T, V) or (T, V); None for 1 at every joint that is not all zeros.
             image_size: height and width in pixels; only models that scale by it need it.
             fps: frames per second; 0 is unknown and counts as 25.
 
         Raises:
-            UserError: the arrays do not fit each other or the model.
+            UserError: the arrays do not fit each other, or do not fit the model.
         """
         dimensions = self.checkpoint.layout.dimensions
         return self.predict(make_clip("clip", keypoints, scores, image_size, dimensions, fps=fps))
@@ -100,10 +100,10 @@ class Recognizer:
                 )
             if checkpoint.preprocess.scale == "image" and 0 in clip.image_size:
                 raise UserError(
-                    f"clip {clip.id} has no image size, by which this model scales: give it"
+                    f"clip {clip.id} has no image size, which this model scales by: give it"
                 )
             poses = np.concatenate([clip.keypoints, clip.scores[..., None]], axis=-1)
-            with np.errstate(over="ignore", invalid="ignore"):  # told below
+            with np.errstate(over="ignore", invalid="ignore"):  # reported below
                 poses = preprocess(poses, clip.image_size, checkpoint.preprocess, layout, clip.fps)
             preprocessed.append(poses)
         rates = [0.0 if checkpoint.preprocess.frames else clip.fps for clip in clips]

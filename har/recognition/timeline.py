@@ -29,12 +29,12 @@ def frames_of(text: str, fps: float) -> int:
     number = float(match["number"]) if match and len(text) < 20 else 0.0
     frames = round(number * fps) if match and match["unit"] else int(number)
     if frames < 1 or (match and not match["unit"] and frames != number):
-        raise UserError(f"{text!r} is no length: give seconds as 3s, or whole frames as 75")
+        raise UserError(f"{text!r} is not a length: give seconds as 3s, or whole frames as 75")
     return frames
 
 
 def windows(recognizer: Recognizer, clip: Clip, window: int, stride: int) -> Iterator[Window]:
-    """The action in each window of a clip, one after the other; lengths in frames.
+    """Predict each window of a clip, one after the other; lengths are in frames.
 
     har.recognition.streaming.Stream gives the same, frame by frame; here many are computed at once.
 

@@ -30,7 +30,7 @@ SERVER_CODE = "code/har/tracking/server.py"
 _SOURCE = "models:/"  # of a version, before the id of its logged model
 _VAL_ACCURACY_TAG = "val_accuracy"
 _PROMOTION_ATTEMPTS = 10
-# What a machine that only serves the model has to install.
+# Packages that a machine needs to serve the model.
 _SERVING_PACKAGES = (
     *("mlflow", "torch", "safetensors", "numpy", "scipy", "scikit-learn"),
     *("pandas", "pydantic", "pyyaml", "filelock"),
@@ -39,7 +39,7 @@ _SERVING_PACKAGES = (
 
 @dataclass(frozen=True)
 class LoggedModel:
-    """A model in MLflow that may become champion.
+    """A logged model that may become champion.
 
     Attributes:
         name: baseline or improved.
@@ -47,7 +47,7 @@ class LoggedModel:
         model_id: of the model.
         model_hash: md5 of the model file.
         data_hash: sha256 of its features; only accuracies on the same data are compared.
-        val_accuracy: decides.
+        val_accuracy: chooses the champion.
     """
 
     name: str
@@ -59,14 +59,14 @@ class LoggedModel:
 
 
 def log_model(store: Store, run_id: str, name: str, checkpoint: Path, example: Clip | None) -> str:
-    """Save a model as MLflow serves it (see har/tracking/served_model.py), and return its id."""
+    """Log a model in MLflow's form for serving (har/tracking/served_model.py); returns its id."""
     from mlflow import pyfunc
     from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model, ModelSignature
     from mlflow.types.schema import AnyType, ColSpec, DataType, Map, Schema
 
-    # MLflow checks nested lists number by number, minutes for a long clip: ours are of any type,
-    # and har.tracking.served_model does the checking.
+    # MLflow checks nested lists number by number, minutes for a long clip: ours are of any type and
+    # checked by har.tracking.served_model.
     inputs = [
         ColSpec(AnyType(), "keypoints"),
         ColSpec(AnyType(), "image_size", required=False),
@@ -98,13 +98,13 @@ def log_model(store: Store, run_id: str, name: str, checkpoint: Path, example: C
 
 
 def can_be_served(store: Store, model_id: str) -> bool:
-    """Whether the files of a logged model are there, and the code that serves them."""
+    """Whether a logged model has its files and the code that serves them."""
     from mlflow.exceptions import MlflowException
 
     if not model_id:
         return False
     try:
-        store.client.get_logged_model(model_id)  # a deleted one still has its files
+        store.client.get_logged_model(model_id)  # a deleted model still has files
         found = {
             file.path
             for folder in ("", "data", str(Path(SERVER_CODE).parent))
@@ -128,7 +128,7 @@ def request_of_clip(clip: Clip) -> dict[str, Any]:
 
 
 def register(store: Store, registered_model: str, model: LoggedModel) -> None:
-    """Register a model, once, and promote the best by val accuracy on the same data."""
+    """Register a model once, and promote the best model on the same data by val accuracy."""
     from mlflow.exceptions import MlflowException
 
     client = store.client
@@ -158,11 +158,10 @@ def register(store: Store, registered_model: str, model: LoggedModel) -> None:
 
 
 def _promote_best(store: Store, name: str, version: Any, data_hash: str) -> None:
-    """Make the best version by val on this data champion; on equal terms the later one.
+    """Promote the version with the best val accuracy on this data; of equals, the later one.
 
-    Versions whose files are gone are passed over. On a server others register at the same moment
-    and no lock keeps them apart: whoever writes the alias looks again, so the last one to write has
-    seen them all.
+    Versions without files are skipped. On a server others may register at the same moment without
+    a lock: each process checks again after it has set the alias, so the last one has seen them all.
     """
     from mlflow.exceptions import MlflowException
 
@@ -172,21 +171,21 @@ def _promote_best(store: Store, name: str, version: Any, data_hash: str) -> None
         rivals = [v for v in found if v.tags.get(DATA_HASH_TAG) == data_hash]
         rivals.sort(key=lambda v: (float(v.tags[_VAL_ACCURACY_TAG]), int(v.version)), reverse=True)
         best = next((v for v in rivals if can_be_served(store, _model_id(v))), version)
-        # A search leaves the aliases out.
+        # A search does not return aliases.
         if str(client.get_registered_model(name).aliases.get(CHAMPION)) == str(best.version):
             return
-        with suppress(MlflowException):  # two that give a first alias collide
+        with suppress(MlflowException):  # two first aliases at once collide
             client.set_registered_model_alias(name, CHAMPION, best.version)
     raise RuntimeError(f"{name}@{CHAMPION} could not be set")
 
 
 def _model_id(version: Any) -> str:
-    """The logged model that a version was made of."""
+    """The id of a version's logged model."""
     return version.source.removeprefix(_SOURCE)
 
 
 def model_folder(uri: str, project: Path) -> Path:
-    """The folder of a registered model on this disk, downloaded where it has to be.
+    """The folder of a registered model on this disk, downloaded if necessary.
 
     Raises:
         UserError: there is no such model, or MLflow can't be reached.

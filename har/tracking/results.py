@@ -24,16 +24,16 @@ from har.tracking.store import Store, tracking_uri, warn
 
 @dataclass(frozen=True)
 class Result:
-    """A trained model, how its training went, and how it did.
+    """A trained model with its history and its figures.
 
     Attributes:
-        training: what was known before it.
+        training: what was known beforehand.
         checkpoint: the model file.
         history: a row of numbers per epoch, with the column `epoch`.
         val: figures of the kept weights on the val subset; `accuracy` chooses the champion.
         metrics: metric name -> figure on held-out clips.
-        files: figures and tables to show beside them.
-        example: a clip that shows what the served model takes.
+        files: figures and tables to log with them.
+        example: a clip as example input of the served model.
     """
 
     training: Training
@@ -49,14 +49,14 @@ def record_results(settings: Tracking, results: Sequence[Result], project: Path)
     """Complete or rebuild the runs of trained models and register the better one by val.
 
     Returns:
-        Whether everything arrived (or tracking is off); where not, a warning was written.
+        Whether everything arrived or tracking is off; if not, a warning was printed.
     """
     if not settings.enabled:
         return True
     try:
         store = Store(settings, project)
         models = [_record(store, result) for result in results]
-        # On equal terms the later one wins.
+        # Of equals, the later one wins.
         best = max(reversed(models), key=lambda model: model.val_accuracy)
         with store.lock():
             register(store, settings.registered_model, best)
@@ -67,7 +67,7 @@ def record_results(settings: Tracking, results: Sequence[Result], project: Path)
 
 
 def _record(store: Store, result: Result) -> LoggedModel:
-    """Complete the run of a result, and return its model in MLflow."""
+    """Complete the run of a result; returns its logged model."""
     model_hash = file_hash(result.checkpoint)
     if run := find_run(store, model_hash):
         run_id, tags = run.info.run_id, run.data.tags
@@ -99,7 +99,7 @@ def _record(store: Store, result: Result) -> LoggedModel:
 
 
 def _rebuild(store: Store, result: Result, model_hash: str) -> str:
-    """A run from a history on disk: the training ran elsewhere, or MLflow was away."""
+    """Make a run from a history on disk: the training ran elsewhere, or MLflow was down."""
     run_id = create_run(store, result.training, {"rebuilt": "from its history"})
     for row in result.history:
         log_metrics(store, run_id, *epoch_figures(row))

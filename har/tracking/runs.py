@@ -15,7 +15,7 @@ from har.tracking.store import Store, tracking_uri, warn
 
 MODEL_HASH_TAG = "dvc.model_md5"
 DATA_HASH_TAG = "dvc.data_hash"
-# What MLflow takes in one request, and in one value.
+# MLflow's limits of one request and of one value.
 _METRICS_AT_ONCE = 1000
 _PARAMS_AT_ONCE = 100
 _LONGEST_PARAMETER = 6000
@@ -23,7 +23,7 @@ _LONGEST_PARAMETER = 6000
 
 @dataclass(frozen=True)
 class DataDescription:
-    """What a model was trained on, for MLflow's dataset column.
+    """The training data of a model, for MLflow's dataset column.
 
     Attributes:
         name: the source, as in params.yaml.
@@ -46,10 +46,10 @@ class Training:
 
     Attributes:
         name: of its model.
-        run_name: what MLflow shows.
+        run_name: shown by MLflow.
         params: nested settings.
-        data: what it trains on.
-        tags: what ties it to the code and the experiment.
+        data: the training data.
+        tags: link it to the code and the experiment.
     """
 
     name: str
@@ -60,9 +60,10 @@ class Training:
 
 
 class TrainingRun:
-    """The MLflow run of a training. Nothing here raises because of MLflow.
+    """The MLflow run of a training; its methods never raise MLflow's errors.
 
-    What can't be sent is kept and tried once more at the end, so a server may be away for a while.
+    Figures that can't be sent are kept and sent again at the end, so a server may be down for a
+    while.
     """
 
     def __init__(self, training: Training, settings: Tracking, project: Path) -> None:
@@ -82,7 +83,7 @@ class TrainingRun:
             self._try(self._send)
 
     def finish(self, model_hash: str, val: Mapping[str, float]) -> None:
-        """Say which file came out (its md5) and what its weights do on the val subset."""
+        """Add the md5 of the model file, and the val figures of its weights."""
         self._tags[MODEL_HASH_TAG] = model_hash
         self._waiting.append((prefixed("val", val), 0, _now()))
 
@@ -100,7 +101,7 @@ class TrainingRun:
             log_metrics(self._store, self._run_id, *self._waiting[0])
             del self._waiting[0]
         if status:
-            # The hash comes last: a run that can be found by it is complete.
+            # The hash comes last, so that a run that is found by it is complete.
             for key, value in self._tags.items():
                 self._store.client.set_tag(self._run_id, key, value)
             self._store.client.set_terminated(self._run_id, status)
@@ -116,12 +117,12 @@ class TrainingRun:
 
 @contextmanager
 def training_run(training: Training, settings: Tracking, project: Path) -> Iterator[TrainingRun]:
-    """Record a training as an MLflow run; MLflow's own troubles end as one warning.
+    """Record a training as an MLflow run; MLflow's errors become one warning.
 
     Args:
         training: what is known before it starts.
-        settings: where to.
-        project: whose `mlflow.db` it is where no server is set.
+        settings: names of experiment and model.
+        project: folder of `mlflow.db`, used where no server is set.
     """
     run = TrainingRun(training, settings, project)
     try:
@@ -133,7 +134,7 @@ def training_run(training: Training, settings: Tracking, project: Path) -> Itera
 
 
 def file_hash(path: Path) -> str:
-    """Md5 of a file, as dvc.lock has it."""
+    """Md5 of a file, as in dvc.lock."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "md5").hexdigest()
 
@@ -150,7 +151,7 @@ def find_run(store: Store, model_hash: str) -> Any:
 
 
 def create_run(store: Store, training: Training, tags: Mapping[str, str] | None = None) -> str:
-    """Start a run with everything known before training, and return its id."""
+    """Start a run with everything known before training; returns its id."""
     from mlflow.entities import DatasetInput, InputTag, Param
 
     run = store.client.create_run(
@@ -178,15 +179,15 @@ def log_metrics(
     milliseconds: int = 0,
     model_id: str | None = None,
 ) -> None:
-    """Add figures to a run, and to a model of it; what is no number is left out.
+    """Add figures to a run, and to a model of it; values that are not numbers are left out.
 
     Args:
-        store: where the run is.
+        store: of the run.
         run_id: of the run.
         metrics: name -> figure.
         step: the epoch.
-        milliseconds: when they were found, since 1970; 0 for now.
-        model_id: of a logged model that they are about.
+        milliseconds: time of measurement since 1970; 0 for now.
+        model_id: of the logged model that was measured.
     """
     from mlflow.entities import Metric
 
@@ -200,7 +201,7 @@ def log_metrics(
 
 
 def epoch_figures(row: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
-    """An epoch's figures, named so that MLflow draws the curves first, and its number."""
+    """An epoch's figures, under names that MLflow draws first, and its number."""
     figures = {key: value for key, value in row.items() if key != "epoch"}
     return prefixed("epoch", figures), int(row["epoch"])
 
@@ -226,7 +227,7 @@ def _now() -> int:
 
 
 def _allowed(key: str) -> str:
-    """MLflow takes letters, digits and some punctuation in names."""
+    """Replace characters that MLflow does not allow in names."""
     return re.sub(r"[^\w.\-/ ]", "_", key)[:250]
 
 

@@ -1,7 +1,7 @@
-"""The trained network as MLflow loads and serves it: raw clips in, named actions out.
+"""A trained network in MLflow's form: raw clips in, named actions out.
 
-MLflow calls `_load_pyfunc` with the checkpoint (a model of its `loader_module` kind), so that
-nothing of a registered model is ever unpickled.
+MLflow loads the checkpoint by `_load_pyfunc` (a model with a `loader_module`), so that nothing in a
+registered model is ever unpickled.
 """
 
 import logging
@@ -21,15 +21,15 @@ from har.recognition.recognizer import Recognizer
 
 # Of one request, over all its clips and persons: about half an hour of one person.
 MOST_FRAMES = 50_000
-# Coordinates beyond this many image sizes are a mistake in the unit or the order.
+# Coordinates beyond this many image sizes are in another unit or order.
 _FAR = 100
 
 
 class ServedModel:
-    """Names the actions of clips that come as nested lists."""
+    """Names the actions of clips in nested lists."""
 
     def __init__(self, recognizer: Recognizer) -> None:
-        """Serve one checkpoint."""
+        """Serve a checkpoint's recogniser."""
         self.recognizer = recognizer
 
     def predict(self, model_input: pd.DataFrame) -> list[dict[str, Any]]:
@@ -46,7 +46,7 @@ class ServedModel:
             For each clip `class`, its `probability`, and `probabilities` of all classes.
 
         Raises:
-            MlflowException: a clip is wrong; a server answers 400 with the reason.
+            MlflowException: a clip is wrong; a server responds 400 with the reason.
         """
         try:
             layout = self.recognizer.checkpoint.layout
@@ -60,17 +60,17 @@ class ServedModel:
                 raise UserError(f"more than {MOST_FRAMES} frames in one request: send fewer clips")
             probabilities = self.recognizer.predict_clips(clips)
         except UserError as error:
-            # A server answers 400 with this reason.
+            # A server responds 400 with this reason.
             raise MlflowException(str(error), INVALID_PARAMETER_VALUE) from None
         except Exception:
-            # What is in a traceback is for the server's log, not for whoever asked.
+            # The traceback belongs into the server's log, not into the response.
             logging.getLogger(__name__).exception("prediction failed")
             raise MlflowException("the model failed on this input") from None
         return [_answer(self.recognizer.classes, row) for row in probabilities.astype(float)]
 
 
 def clip_of_row(row: dict[str, Any], number: int, dimensions: int = 2) -> Clip:
-    """Make a clip of one row of a request.
+    """Make a clip from one row of a request.
 
     Args:
         row: as `ServedModel.predict` takes it; a key without a value may be missing, None or NaN.
@@ -78,7 +78,7 @@ def clip_of_row(row: dict[str, Any], number: int, dimensions: int = 2) -> Clip:
         dimensions: coordinates of a joint.
 
     Raises:
-        UserError: names the clip by its number and says what is wrong.
+        UserError: names the clip by its number, and what is wrong.
     """
     where = f"clip {number}"
     if unknown := set(row) - {"keypoints", "scores", "image_size"}:
@@ -104,7 +104,7 @@ def clip_of_row(row: dict[str, Any], number: int, dimensions: int = 2) -> Clip:
 
 
 def _is_missing(value: Any) -> bool:
-    """Where one clip of a request has a key, pandas gives the others NaN."""
+    """Whether a value is None or NaN, which pandas sets for a key that only other clips have."""
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
@@ -127,5 +127,5 @@ def _answer(classes: list[str], probabilities: np.ndarray) -> dict[str, Any]:
 
 
 def _load_pyfunc(path: str) -> ServedModel:
-    """What MLflow calls with the checkpoint's path."""
+    """Load the model; called by MLflow with the checkpoint's path."""
     return ServedModel(Recognizer.load(Path(path)))

@@ -1,7 +1,7 @@
-"""The served model behind MLflow's own server, with limits and answers that give nothing away.
+"""MLflow's scoring server with limits on requests and without internals in its responses.
 
-`mlflow models serve` answers the same requests, but takes bodies of any size, sends a wrong request
-back in full, and shows tracebacks of CSV and Parquet bodies that it can't read.
+`mlflow models serve` takes the same requests, but of any size; it repeats a wrong request in full
+and sends tracebacks for CSV and Parquet bodies that it can't read.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ SECONDS = 30
 _FOLDER = "HAR_SERVED_FOLDER"
 _MOST_AT_ONCE = 16
 _LONGEST_REASON = 1000
-# The first key of a request, as TensorFlow Serving calls it.
+# The first key of a request in TensorFlow Serving's form.
 _INSTANCES = re.compile(rb'\A(\s*\{\s*)"instances"')
 
 _Message = MutableMapping[str, Any]
@@ -33,16 +33,16 @@ _App = Callable[[MutableMapping[str, Any], _Receive, _Send], Awaitable[None]]
 
 
 class _RefusalError(Exception):
-    """Status and reason of a request that never reaches the model."""
+    """Status and reason for refusing a request before it reaches the model."""
 
 
 def serve(model: str, project: Path, host: str = "127.0.0.1", port: int = 5001) -> NoReturn:
-    """Become a server of a registered model, with the code that it was registered with.
+    """Replace this process by a server of a registered model, with the code registered with it.
 
     Args:
-        model: MLflow's name for it, such as `models:/skeleton-actions@champion`.
-        project: whose `mlflow.db` has it where no server is set.
-        host: where to listen; beyond this machine only if told to.
+        model: its MLflow URI, such as `models:/skeleton-actions@champion`.
+        project: folder of `mlflow.db`, used where no server is set.
+        host: address to listen on; the default is this machine only.
         port: TCP port.
 
     Raises:
@@ -84,11 +84,11 @@ def serve(model: str, project: Path, host: str = "127.0.0.1", port: int = 5001) 
         "warning",
     ]
     os.chdir(folder)
-    os.execve(sys.executable, command, environment)  # signals reach the server itself
+    os.execve(sys.executable, command, environment)  # so that signals reach the server
 
 
 def application() -> _App:
-    """What uvicorn runs: MLflow's scoring server of the model that `serve` names, guarded."""
+    """Uvicorn's application: MLflow's scoring server of the model in `_FOLDER`, guarded."""
     from mlflow.pyfunc import load_model, scoring_server
 
     app = scoring_server.init(load_model(os.environ[_FOLDER]))
@@ -98,8 +98,8 @@ def application() -> _App:
 def guarded(app: _App, largest_body: int, seconds: float) -> _App:
     """Wrap a scoring server (ASGI).
 
-    Bodies must be JSON, of at most `largest_body` bytes, and arrive within `seconds`. Whatever
-    goes wrong is answered with `{"error": reason}` and nothing else.
+    Bodies must be JSON, of at most `largest_body` bytes, and arrive within `seconds`. The response
+    to any error is `{"error": reason}` and nothing else.
     """
 
     async def guard(scope: MutableMapping[str, Any], receive: _Receive, send: _Send) -> None:
@@ -109,7 +109,7 @@ def guarded(app: _App, largest_body: int, seconds: float) -> _App:
         try:
             _check_type(scope)
             body = await asyncio.wait_for(_read(receive, largest_body), seconds)
-            # MLflow would make one array of all clips, which may differ in length.
+            # From "instances", MLflow makes one array of all clips, which may differ in length.
             body = _INSTANCES.sub(rb'\1"inputs"', body, count=1)
             status, answer = await _ask(app, scope, body)
         except _RefusalError as refused:
@@ -149,14 +149,14 @@ async def _read(receive: _Receive, largest_body: int) -> bytes:
 
 
 async def _ask(app: _App, scope: MutableMapping[str, Any], body: bytes) -> tuple[int, str]:
-    """Status, and the answer or the reason why there is none."""
+    """Returns the status, and the response or the reason of the failure."""
     sent: list[_Message] = []
     waiting = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> _Message:
         if waiting:
             return waiting.pop()
-        await asyncio.Event().wait()  # the app listens for a client that goes away
+        await asyncio.Event().wait()  # the app listens for the client's disconnection
         raise AssertionError
 
     async def collect(message: _Message) -> None:
@@ -167,7 +167,7 @@ async def _ask(app: _App, scope: MutableMapping[str, Any], body: bytes) -> tuple
     except RecursionError:
         return 400, "the request is nested too deeply"
     except Exception:
-        # Uvicorn would log it and answer 500; so do we, after what the app answered.
+        # Uvicorn too would respond with 500.
         return 500, "the server failed on this request"
     status = sent[0]["status"]
     content = b"".join(message.get("body", b"") for message in sent[1:]).decode()
@@ -175,7 +175,7 @@ async def _ask(app: _App, scope: MutableMapping[str, Any], body: bytes) -> tuple
 
 
 def reason_of(content: str) -> str:
-    """The last, telling part of an error message of MLflow's, without the request it repeats."""
+    """The last part of MLflow's error message, which has the reason, without the request."""
     try:
         message = json.loads(content)["message"]
     except (ValueError, TypeError, KeyError):

@@ -1,4 +1,4 @@
-"""Open an MLflow store: its address, its database, the experiment in it."""
+"""Open an MLflow store: its address, its database, its experiment."""
 
 import logging
 import os
@@ -17,7 +17,7 @@ from har.params import Tracking
 
 REMEDY = "python -m har sync-mlflow"
 
-# A server that is away must not hold up a training; MLflow's own defaults wait for minutes.
+# A server that is down must not hold up a training; MLflow's own defaults wait for minutes.
 WAITING_LIMITS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -26,14 +26,14 @@ WAITING_LIMITS = {
 _SECONDS_FOR_A_LOCKED_DATABASE = 5
 _SECONDS_FOR_A_NEW_DATABASE = 60
 _LONGEST_REASON = 600  # characters
-# Otherwise MLflow shows its pages for language models.
+# Without this tag, MLflow shows its pages for language models.
 _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 
 
 def tracking_uri(project: Path) -> str:
     """MLFLOW_TRACKING_URI, else `mlflow.db` of the project.
 
-    A relative path means the project, so that experiments in temporary copies find it too.
+    Relative paths start at the project, so that experiments in temporary copies use its store.
     """
     uri = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
     if relative := re.fullmatch(r"sqlite:///(?!/)(.+)", uri):
@@ -42,7 +42,7 @@ def tracking_uri(project: Path) -> str:
 
 
 def sqlite_uri(path: Path) -> str:
-    """The address of an absolute path; in addresses, `?` and `%` have a meaning of their own."""
+    """The address of an absolute path, with `?` and `%` quoted."""
     return f"sqlite:///{quote(str(path), safe=' +/')}"
 
 
@@ -58,16 +58,16 @@ class Store:
 
     Attributes:
         uri: its address.
-        database: its file, None on a server.
+        database: its file, None for a server.
         client: MLflow's client of it.
         experiment_id: of the experiment that the settings name.
     """
 
     def __init__(self, settings: Tracking, project: Path) -> None:
-        """Open the store of `tracking_uri`; make its database and experiment where needed.
+        """Open the store of `tracking_uri`; its database and experiment are created if needed.
 
         Raises:
-            Exception: whatever MLflow or SQLite raise when it can't be opened or written.
+            Exception: any error of MLflow or SQLite on opening or writing it.
         """
         self.uri = tracking_uri(project)
         self.database = database_file(self.uri)
@@ -83,13 +83,13 @@ class Store:
             self.experiment_id = self._open_experiment(settings.experiment)
 
     def lock(self) -> AbstractContextManager[Any]:
-        """One process at a time: two that create the tables of a new database break each other."""
+        """A lock, since two processes that create the tables of a database break each other's."""
         if self.database is None:
             return nullcontext()
         return FileLock(f"{self.database}.lock", timeout=_SECONDS_FOR_A_NEW_DATABASE)
 
     def check(self) -> None:
-        """Raise at once where a database can't be written; MLflow would try for minutes."""
+        """Raise at once if the database can't be written, which MLflow would try for minutes."""
         if self.database is None:
             return
         connection = sqlite3.connect(self.database, _SECONDS_FOR_A_LOCKED_DATABASE)
@@ -100,15 +100,15 @@ class Store:
             connection.close()
 
     def _open_experiment(self, name: str) -> str:
-        """The id of an experiment, which is created where there is none."""
+        """The id of an experiment, which is created if needed."""
         experiment = self.client.get_experiment_by_name(name)
         if experiment is None:
-            # MLflow's default is relative to the working folder, for experiments a temporary one.
+            # MLflow's default is relative to the working folder, a temporary one in experiments.
             folder = _artifacts_uri(self.database) if self.database else None
             try:
                 return self.client.create_experiment(name, folder, tags=_EXPERIMENT_TAGS)
             except Exception:
-                # On a server, another machine may have been faster.
+                # On a server, another machine may have created it meanwhile.
                 experiment = self.client.get_experiment_by_name(name)
                 if experiment is None:
                     raise
@@ -120,26 +120,26 @@ class Store:
 
 
 def _artifacts_uri(database: Path) -> str:
-    """Where MLflow keeps files beside a database."""
+    """Address of MLflow's files beside a database."""
     return (database.parent / "mlruns").as_uri()
 
 
 def _check_not_moved(database: Path, artifacts: str) -> None:
-    """Addresses in a database are absolute: files would go where the project was before."""
+    """Raise if the project has moved: a database has absolute paths for files."""
     if artifacts.startswith("file://") and artifacts != _artifacts_uri(database):
         folder = Path(unquote(artifacts.removeprefix("file://")))
         if not folder.parent.exists():
             raise RuntimeError(
                 f"{database} was made in {folder.parent}, which is gone: remove {database.name}, "
-                "and it is made anew"
+                "and a new one is made"
             )
 
 
 def _make_database(path: Path) -> None:
-    """Make an empty database; it takes its name when it is whole.
+    """Make a database atomically.
 
     MLflow needs seconds for its tables, and a process killed in between would leave a database
-    that it refuses for ever.
+    that MLflow refuses forever.
     """
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
@@ -148,7 +148,7 @@ def _make_database(path: Path) -> None:
     journal.unlink(missing_ok=True)
     part.write_bytes(b"")  # also fails at once where MLflow would try for minutes
     try:
-        # Not by MLflow's client, which writes the working folder into it, quotation marks and all.
+        # MLflow's client would write the working folder into it.
         SqlAlchemyStore(sqlite_uri(part), _artifacts_uri(path)).engine.dispose()
         part.replace(path)
     finally:
@@ -158,7 +158,7 @@ def _make_database(path: Path) -> None:
 
 @contextmanager
 def default_store(uri: str) -> Iterator[None]:
-    """Make a store MLflow's default for functions that take no address."""
+    """Make a store MLflow's default, for functions that take no address."""
     import mlflow
 
     before = os.environ.get("MLFLOW_TRACKING_URI")
@@ -173,20 +173,20 @@ def default_store(uri: str) -> Iterator[None]:
 
 
 def limit_waiting() -> None:
-    """Bound MLflow's waiting, unless the user did; it reads these before every request."""
+    """Limit MLflow's waiting unless the user has; it reads these variables for each request."""
     for name, value in WAITING_LIMITS.items():
         os.environ.setdefault(name, value)
 
 
 def silence_mlflow() -> None:
-    """MLflow prints tracebacks of errors that it also raises; ours is one line."""
+    """Stop MLflow from printing tracebacks of errors that it also raises."""
     if not os.environ.get("MLFLOW_LOGGING_LEVEL"):
         logging.getLogger("mlflow").setLevel(logging.CRITICAL)
         logging.getLogger("urllib3.connectionpool").setLevel(logging.CRITICAL)
 
 
 def warn(uri: str, error: Exception) -> None:
-    """Say on standard error, in one line, that MLflow did not take a run."""
+    """Print one line on standard error: MLflow did not take a run."""
     print(
         f"warning: MLflow at {without_password(uri)} did not take this run ({reason(error)}); "
         f"no result is lost, send it later: {REMEDY}",
@@ -195,12 +195,12 @@ def warn(uri: str, error: Exception) -> None:
 
 
 def without_password(text: str) -> str:
-    """An address, or a text with addresses, without the passwords they may hold."""
+    """A text with addresses, without passwords in them."""
     return re.sub(r"//[^/@]+@", "//", text)
 
 
 def reason(error: Exception) -> str:
-    """What went wrong, in one line without passwords, with what MLflow says to do about it."""
+    """An error in one line without passwords, with MLflow's own advice."""
     text = " ".join(str(error).split()) or type(error).__name__
     text = text.partition(" [SQL: ")[0]  # SQLAlchemy repeats the statement
     _, unreachable, cause = text.partition("Max retries exceeded")
@@ -215,5 +215,5 @@ def reason(error: Exception) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """A text without its middle where it is too long: remedies stand at the end."""
+    """A text of limited length, without its middle: remedies stand at the end."""
     return text if len(text) <= most else f"{text[: most // 2]} ... {text[-most // 2 :]}"

@@ -1,7 +1,7 @@
-"""Many videos into one set of clips: found in folders, extracted here or on a Dask cluster.
+"""A set of clips from many videos: found in folders, extracted here or on a Dask cluster.
 
-Every finished video is kept as a small pickle under a name made of its content and the settings,
-so that a run goes on where another was killed, and a new video costs only itself.
+Each finished video is kept as a small pickle, named by a hash of its content and the settings.
+An interrupted run is resumed from these, and later runs extract only new videos.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ class Source:
         path: of the file, or an address.
         id: of its clip.
         action: its class, None without one.
-        group: of its clip, None where its name tells it.
+        group: of its clip, None to take it from the name.
     """
 
     path: str
@@ -44,7 +44,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Settings:
-    """How to extract; all of it decides the result.
+    """Settings of the extraction, all of which affect its result.
 
     Attributes:
         models: folder of ONNX files, None for MoveNet in the user's cache.
@@ -60,16 +60,16 @@ class Settings:
 
 
 def find(paths: Sequence[str]) -> list[Source]:
-    """The videos among files, addresses and folders, in order.
+    """Find the videos among files, addresses and folders, in order.
 
-    A folder's videos are sorted; those in a sub-folder belong to the class of its name, and those
-    in a folder of that, such as a person's, are one group. An id is the file's name without its
-    ending or, where two are alike, the path within the folder.
+    A folder's videos are sorted. A sub-folder's name is the class of its videos, and a folder in
+    that, such as a person's, is a group. An id is the file's name without its suffix or, where two
+    are equal, the path within the folder.
 
     Raises:
         UserError: a path is missing, or a folder has no video.
     """
-    found: list[Source] = []  # with the longer ids
+    found: list[Source] = []  # with paths as ids
     for path in paths:
         folder = Path(path)
         if is_video(path) or not folder.is_dir():
@@ -101,7 +101,7 @@ def find(paths: Sequence[str]) -> list[Source]:
 
 
 def read_table(path: str, sources: Sequence[Source]) -> tuple[list[Segment], list[Source]]:
-    """Read a table of segments, and tell the videos that it names; see har.clips.segments.
+    """Read a table of segments (har.clips.segments), and find the videos that it names.
 
     Raises:
         UserError: the table can't be read, or it names no known video or one ambiguously.
@@ -113,7 +113,7 @@ def read_table(path: str, sources: Sequence[Source]) -> tuple[list[Segment], lis
         found = recording_of(segment.recording, by_path, Path(path))
         if found is None:
             raise UserError(
-                f"{path} names {segment.recording or Path(path).stem}, which is none of the videos"
+                f"{path} names {segment.recording or Path(path).stem}, not one of the videos"
             )
         named.add(found)
     return segments, [source for source in sources if source.path in named]
@@ -127,32 +127,30 @@ def extract_all(
     scheduler: str | None = None,
     say: Callable[[str], None] = tqdm.write,
 ) -> tuple[dict[Source, Clip], dict[Source, str]]:
-    """Extract videos, except those that are kept from an earlier run.
+    """Extract videos, except those kept from an earlier run.
 
-    The clips are the same bytes whatever the number of workers.
+    The clips' bytes do not depend on the number of workers.
 
     Args:
         sources: the videos.
-        settings: how.
-        kept: folder of the finished videos; what is in it is not done again.
+        settings: of the extraction.
+        kept: folder of finished videos, which are not extracted again.
         workers: processes on this machine.
         scheduler: address of a running Dask cluster instead; its workers must see the videos
             and models under the same paths.
-        say: told notes on single videos.
+        say: called with notes on single videos.
 
     Returns:
-        Clips by video, unlabelled; and for each broken video what is wrong with it.
+        Unlabelled clips by video, and the error of each broken video.
 
     Raises:
-        UserError: the models can't be had, or there is no such cluster.
+        UserError: the models are not available, or there is no such cluster.
     """
-    _estimator(
-        settings.models, 0
-    )  # fetches the weights once, and tells at once what is wrong with them
+    _estimator(settings.models, 0)  # fetches the weights once; errors in them end the run early
     files = {source: kept / f"{_key(source, settings)}.pkl" for source in sources}
     waiting = [source for source in sources if not files[source].exists()]
     if waiting and len(waiting) < len(sources):
-        say(f"{len(sources) - len(waiting)} of {len(sources)} videos are kept from before")
+        say(f"{len(sources) - len(waiting)} of {len(sources)} videos are kept from an earlier run")
     broken: dict[Source, str] = {}
     one = len(sources) == 1
     with tqdm(total=len(waiting), unit="video", disable=True if one else None) as bar:
@@ -179,10 +177,10 @@ def as_set(
     table: str = "",
     background: bool = False,
 ) -> ClipSet:
-    """One labelled set: a clip per video, or per segment where there are some.
+    """Make one labelled set: a clip per video, or per segment where there are some.
 
-    Classes are in alphabetical order. Segments of one video are one group. Videos that are no clip
-    here are broken, and their segments left out.
+    Classes are in alphabetical order. Segments of one video are one group. Segments of videos
+    without a clip are left out.
 
     Raises:
         UserError: a segment lies outside its video.
@@ -205,7 +203,7 @@ def as_set(
 
 
 def _key(source: Source, settings: Settings) -> str:
-    """A name for a video's content and the settings."""
+    """A hash of a video's content and the settings."""
     digest = hashlib.sha256(f"{settings.persons} {settings.least_size}".encode())
     if settings.models:
         for path in sorted(Path(settings.models).glob("*.onnx")):
@@ -213,7 +211,7 @@ def _key(source: Source, settings: Settings) -> str:
     try:
         with Path(source.path).open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
-    except OSError:  # an address; a missing file is told by whoever opens it
+    except OSError:  # an address; open_video reports a missing file
         digest.update(source.path.encode())
     return digest.hexdigest()[:32]
 
@@ -224,7 +222,7 @@ def _estimator(models: str | None, threads: int) -> Estimator:
 
 
 def _try(path: str, settings: Settings, threads: int, progress: bool = False) -> ClipSet | str:
-    """The clip of a video, or what is wrong with it."""
+    """The clip of a video, or the error that it raises."""
     try:
         return extract(
             path,
@@ -242,7 +240,7 @@ def _try(path: str, settings: Settings, threads: int, progress: bool = False) ->
 def _on_dask(
     sources: Sequence[Source], settings: Settings, workers: int, scheduler: str | None
 ) -> Iterator[tuple[Source, ClipSet | str]]:
-    """Answers as they come; a worker that dies is replaced and its videos are done again."""
+    """Yield results as they come; a dead worker is replaced and its videos are repeated."""
     try:
         from distributed import Client, LocalCluster, as_completed
     except ImportError:

@@ -1,4 +1,4 @@
-"""Frames of a video, one after the other: upright, RGB, at a rate that the networks know."""
+"""Frames of a video, one after the other: upright, RGB, at the rate of the training data."""
 
 import re
 from collections.abc import Iterator
@@ -34,8 +34,8 @@ SUFFIXES = (
 )
 _ADDRESS = re.compile(r"(https?|rtsps?|rtmps?|udp|srt)://", re.IGNORECASE)
 _LONGEST_SIDE = 1280  # pixels; larger frames are shrunk: the estimators see persons at 256
-_USUAL_RATE = 30.0  # frames per second of the published sets, at most
-_MOST_RATE = 1000.0  # what a file claims beyond that is a clock's rate, not the frames'
+_USUAL_RATE = 30.0  # most frames per second of the published sets
+_MOST_RATE = 1000.0  # higher rates in a file are those of a clock, not of the frames
 _TIMEOUT = (10.0, 30.0)  # seconds to open an address, and between two pieces
 
 
@@ -45,11 +45,11 @@ class Video:
 
     Attributes:
         size: (height, width) of the upright picture in pixels.
-        scale: of the frames, which may be shrunk: frame pixels per picture pixel.
-        fps: frames per second of `frames`, 0 where the file does not tell.
+        scale: frame pixels per picture pixel; large pictures are shrunk.
+        fps: frames per second of `frames`, 0 where unknown.
         expected: about how many frames there will be, None if unknown.
         frames: (H, W, 3) uint8 RGB; can be read once.
-        skipped: pieces that were damaged so far.
+        skipped: number of damaged pieces so far.
     """
 
     size: tuple[int, int]
@@ -61,7 +61,7 @@ class Video:
 
 
 def is_video(path: str | Path) -> bool:
-    """Whether a name is a video's or a stream's address."""
+    """Whether a text is a video file's name or a stream's address."""
     return bool(_ADDRESS.match(str(path))) or str(path).lower().endswith(SUFFIXES)
 
 
@@ -69,15 +69,15 @@ def is_video(path: str | Path) -> bool:
 def open_video(source: str | Path, threads: int | None = None) -> Iterator[Video]:
     """Open a video file, a stream's address, or a camera (its number).
 
-    Of a video with many more frames a second than the published sets have (60, 120), every second,
-    fourth, ... is taken. What is damaged is skipped, as players do.
+    Of a video with many more frames a second than the published sets (60, 120), every second,
+    fourth, ... frame is taken. Damaged pieces are skipped, as players do.
 
     Args:
         source: a path, an address such as rtsp://host/stream, or `0` for the first camera.
-        threads: for decoding; None leaves it to the decoder.
+        threads: for decoding; None for the decoder's default.
 
     Raises:
-        UserError: the source is missing, damaged from the start, no video, or PyAV is missing.
+        UserError: the source is missing, not a readable video, or PyAV is missing.
     """
     try:
         import av
@@ -95,7 +95,7 @@ def open_video(source: str | Path, threads: int | None = None) -> Iterator[Video
             raise UserError(f"{source} not found: {remedy}") from None
         reason = getattr(error, "strerror", None) or str(error)
         raise UserError(
-            f"{source} cannot be read as a video ({reason}): is it one, and whole?"
+            f"{source} cannot be read as a video ({reason}): is it a complete video file?"
         ) from None
     with container:
         if not container.streams.video:
@@ -113,7 +113,7 @@ def open_video(source: str | Path, threads: int | None = None) -> Iterator[Video
 
 
 def _address(source: str | Path) -> tuple[str, dict[str, Any]]:
-    """What FFmpeg calls a source, and with which options."""
+    """A source's name for FFmpeg, and the options to open it with."""
     text = str(source)
     if text.isdecimal() and text.isascii():
         return f"/dev/video{text}", {"format": "v4l2"}
@@ -122,7 +122,7 @@ def _address(source: str | Path) -> tuple[str, dict[str, Any]]:
     path = Path(text)
     if path.is_dir():
         raise UserError(f"{path} is a folder: give a video")
-    return f"file:{path}", {}  # else a colon in the name would be taken for a protocol
+    return f"file:{path}", {}  # without this, a colon in the name would end a protocol
 
 
 def _video(source: str | Path, container: Any, stream: Any) -> Video:
@@ -133,7 +133,7 @@ def _video(source: str | Path, container: Any, stream: Any) -> Video:
     decoded = _decoded(video, container, stream)
     first = next(decoded, None)
     if first is None:
-        raise UserError(f"{source} has no frame that can be decoded: is it a whole video?")
+        raise UserError(f"{source} has no frame that can be decoded: is it a complete video?")
     turns = round(first.rotation / 90) % 4
     shrunk = min(_LONGEST_SIDE / max(first.width, first.height), 1.0)
     width, height = (max(round(side * shrunk), 1) for side in (first.width, first.height))
@@ -145,7 +145,7 @@ def _video(source: str | Path, container: Any, stream: Any) -> Video:
     def frames() -> Iterator[np.ndarray]:
         for number, frame in enumerate(chain([first], decoded)):
             if number % step == 0:
-                # A frame of another size than the first, as streams may have, is scaled to it.
+                # Frames of a stream may change their size: all are scaled to the first one's.
                 resized = frame.reformat(width, height, "rgb24", interpolation=interpolation)
                 yield np.rot90(resized.to_ndarray(), turns)
 
@@ -157,7 +157,7 @@ def _video(source: str | Path, container: Any, stream: Any) -> Video:
 
 
 def _decoded(video: Video, container: Any, stream: Any) -> Iterator[Any]:
-    """Frames as PyAV gives them; counts the damaged pieces."""
+    """PyAV's frames; counts the damaged pieces."""
     import av
 
     packets = container.demux(stream)

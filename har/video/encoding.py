@@ -1,4 +1,4 @@
-"""Writing a video, whole or not at all."""
+"""Writing a video atomically."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -12,10 +12,10 @@ from har.errors import UserError
 
 @contextmanager
 def write_video(path: str | Path, fps: float) -> Iterator[Callable[[np.ndarray], None]]:
-    """Open an .mp4 for writing; it takes its name when the block ends well.
+    """Open an .mp4 for writing; the file gets its name only if the block succeeds.
 
     Yields:
-        A function that adds a frame (H, W, 3) uint8 RGB; all have one size, in even numbers.
+        A function that adds a frame (H, W, 3) uint8 RGB; all frames have one size, of even numbers.
 
     Raises:
         UserError: the file can't be written.

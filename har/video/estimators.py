@@ -1,7 +1,7 @@
 """Pose estimators: frames in, persons with joints and scores out.
 
-The default one is MoveNet in two steps: a detector finds up to six persons in the shrunk frame, a
-larger network refines each of them in its own cut-out. RTMPose and RTMO run from ONNX files.
+The default is MoveNet in two steps: a detector finds up to six persons in the shrunk frame, and a
+larger network refines each of them in a crop. RTMPose and RTMO run from ONNX files.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +13,7 @@ from PIL import Image
 from har.errors import UserError
 from har.video.weights import DETECTOR, REFINER, cache_folder, fetch_movenet
 
-# Takes frames (H, W, 3) uint8 RGB in order and gives an array (P, V, 3) float32 for each: x and y
+# Takes frames (H, W, 3) uint8 RGB in order and yields an array (P, V, 3) float32 for each: x and y
 # in pixels of the frame and a score of 0..1 for every joint of COCO-17. P may be 0.
 Estimator = Callable[[Iterable[np.ndarray]], Iterator[np.ndarray]]
 
@@ -25,24 +25,24 @@ _LEGS = slice(13, 17)  # knees and ankles
 _DETECTOR_SIDE = 256  # pixels; the frame's longer side is shrunk to it
 _LEAST_PERSON = 0.2  # detector's score
 _LEAST_LEGS = 0.2
-# Cut-outs reach beyond the box of a detection. Where no leg is seen, the box is often the face
-# alone, and the refinement finds arms only with more of the picture. docs/video.md has the figures.
+# Crops extend beyond the box of a detection. Where no leg is seen, the box is often only the face,
+# and the refinement finds arms only in a larger crop. docs/video.md has the figures.
 _MARGIN, _CLOSE_UP_MARGIN, _WHOLE_FRAME_MARGIN = 1.25, 2.0, 1.5
-_BEST_JOINTS, _LEAST_BEST = 5, 0.3  # a whole frame shows somebody if its 5 best joints are sure
-_SAME_WITHIN = 0.1  # of the larger side of a pose: two detections of one person
+_BEST_JOINTS, _LEAST_BEST = 5, 0.3  # mean score of the 5 best joints in a frame with a person
+_SAME_WITHIN = 0.1  # closer detections, in shares of a pose's longer side, are one person
 
 
 def load(folder: str | Path | None = None, threads: int = 0) -> Estimator:
-    """The estimator whose ONNX files are in a folder.
+    """Load the estimator whose ONNX files are in a folder.
 
     Args:
         folder: with `movenet-multipose.onnx` and `movenet-thunder.onnx`, or the former and one
-            `rtmpose*.onnx`, or one `rtmo*.onnx`. None takes MoveNet from the user's cache, where
-            it is fetched to once.
-        threads: of each network; 0 takes as many as there are cores.
+            `rtmpose*.onnx`, or one `rtmo*.onnx`. None for MoveNet from the user's cache, which
+            is downloaded once.
+        threads: of each network; 0 for one per core.
 
     Raises:
-        UserError: the files are missing and can't be had, or are not such networks.
+        UserError: the files are missing and can't be fetched, or are of another kind.
     """
     if folder is None:
         folder = cache_folder()
@@ -71,7 +71,7 @@ class Network:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
-        # Two networks take turns: threads of one that wait by spinning would slow the other.
+        # Two networks take turns: spinning threads of the idle one would slow the other.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self.path = path
         try:
@@ -81,17 +81,19 @@ class Network:
         except Exception as error:  # onnxruntime raises classes of its own
             reason = str(error).splitlines()[0]
             raise UserError(
-                f"{path} is no ONNX file that runs here ({reason}): make it anew"
+                f"{path} is not an ONNX file that runs here ({reason}): make it again"
             ) from None
         self._input = self._session.get_inputs()[0].name
 
     def __call__(self, image: np.ndarray) -> list[np.ndarray]:
-        """What the network says about one image of the type it takes."""
+        """The network's outputs for one image of its input type."""
         try:
             return self._session.run(None, {self._input: image[None]})
         except Exception as error:
             reason = str(error).splitlines()[0]
-            raise UserError(f"{self.path} does not take frames as it should ({reason})") from None
+            raise UserError(
+                f"{self.path} does not accept frames ({reason}): is it a pose estimator?"
+            ) from None
 
 
 def top_down(
@@ -103,7 +105,7 @@ def top_down(
 
     Args:
         detector: MoveNet MultiPose.
-        refine: takes a frame and a box (left, top, right, bottom), gives a pose (V, 3).
+        refine: takes a frame and a box (left, top, right, bottom); returns a pose (V, 3).
     """
 
     def estimate(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
@@ -137,13 +139,13 @@ def rtmo(network: Network) -> Estimator:
 
 
 def cut_out(frame: np.ndarray, region: Region, size: tuple[int, int], fill: int = 0) -> np.ndarray:
-    """A region of a frame resized to (height, width), filled where it lies outside the frame.
+    """Crop a region of a frame and resize it to (height, width); it may reach outside the frame.
 
     Args:
         frame: (H, W, 3) uint8.
-        region: what to cut out, of any aspect.
+        region: of any aspect.
         size: of the result.
-        fill: value of what lies outside.
+        fill: value outside the frame.
 
     Returns:
         (height, width, 3) uint8.
@@ -187,7 +189,7 @@ def _detect(network: Network, frame: np.ndarray) -> np.ndarray:
 
 
 def _widened(box: np.ndarray, factor: float) -> np.ndarray:
-    """The box about the same centre."""
+    """The box scaled about its centre."""
     centre, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2 * factor
     return np.concatenate([centre - half, centre + half])
 
@@ -210,7 +212,7 @@ def _thunder(network: Network, frame: np.ndarray, box: np.ndarray) -> np.ndarray
 
 
 def _rtmpose(network: Network, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """The pose (V, 3) in a box by RTMPose, which says how likely each row and column is."""
+    """The pose (V, 3) in a box by RTMPose, which scores each row and column."""
     region = _region(box, 192 / 256)
     image = cut_out(frame, region, (256, 192)).astype(np.float32)
     image = (image - (123.675, 116.28, 103.53)) / (58.395, 57.12, 57.375)
@@ -223,7 +225,7 @@ def _rtmpose(network: Network, frame: np.ndarray, box: np.ndarray) -> np.ndarray
 
 
 def _different(poses: list[np.ndarray]) -> np.ndarray:
-    """Poses (P, V, 3) without those that lie on an earlier, surer one."""
+    """Poses (P, V, 3) without duplicates of an earlier one, which has the higher score."""
     kept: list[np.ndarray] = []
     for pose in poses:
         side = np.ptp(pose[:, :2], axis=0).max()

@@ -1,4 +1,4 @@
-"""A video to a clip: the persons of every frame, followed, in the published format's terms."""
+"""The clip of a video: the persons of every frame, followed through it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,11 +12,11 @@ from har.errors import UserError
 from har.video.decoding import open_video
 from har.video.estimators import Estimator
 
-# Takes poses (M, T, V, C + 1) in the detector's order and gives them in a person's slots.
+# Takes poses (M, T, V, C + 1) in the detector's order; returns them with one slot per person.
 Follow = Callable[[np.ndarray], np.ndarray]
 
-_SEEN = 0.2  # score from where on a joint counts for the size of a person
-_MOST_FRAMES = 1_000_000  # nine hours; a stream that never ends would fill the memory
+_SEEN = 0.2  # least score of a joint that counts for the size of a person
+_MOST_FRAMES = 1_000_000  # nine hours; an endless stream would fill the memory
 
 
 def extract(
@@ -28,21 +28,21 @@ def extract(
     threads: int | None = None,
     progress: bool = False,
 ) -> ClipSet:
-    """The skeletons of a video, as one unlabelled clip.
+    """Extract the skeletons of a video as one unlabelled clip.
 
     Args:
         source: a path or a stream's address.
         estimate: the pose estimator.
         follow: puts the detections of one person into one slot, the most prominent person first.
-        persons: how many slots are kept.
-        least_size: of a person, the longer side of its box as a share of the picture's shorter
-            side; smaller ones are left out.
+        persons: most slots to keep.
+        least_size: smaller persons are left out: the longer side of a person's box, as a share of
+            the picture's shorter side.
         threads: for decoding.
         progress: show a bar on a terminal.
 
     Returns:
         One clip: keypoints (M, T, V, 2) float16 in pixels of the upright picture, 1 <= M <=
-        persons, zeros where a person was not found; and notes on what was odd.
+        persons, zeros where a person was not found; and notes on oddities.
 
     Raises:
         UserError: the video can't be read.
@@ -60,10 +60,12 @@ def extract(
             counts.append(len(large))
             joints = poses.shape[1]
             if len(counts) > _MOST_FRAMES:
-                raise UserError(f"{source} has more than {_MOST_FRAMES:,} frames: cut it")
+                raise UserError(
+                    f"{source} has more than {_MOST_FRAMES:,} frames: cut it into several"
+                )
     notes = []
     if video.skipped:
-        notes.append(f"{source} is damaged: {video.skipped} pieces of it were passed over")
+        notes.append(f"{source} is damaged: {video.skipped} pieces were skipped")
     if not any(counts):
         notes.append(f"{source}: nobody was seen")
     persons_found = np.frombuffer(found, np.float32).reshape(-1, joints, 3)
@@ -80,7 +82,7 @@ def extract(
 
 
 def name_of(source: str | Path) -> str:
-    """The id of a video's clip: its file name without the ending."""
+    """The id of a video's clip: its file name without the suffix."""
     stem = Path(str(source)).stem
     return stem if stem and stem.isprintable() else "video"
 

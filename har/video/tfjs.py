@@ -1,9 +1,9 @@
 """TensorFlow.js graph models as ONNX.
 
-MoveNet is published in a package registry only in this form: a JSON file of TensorFlow nodes and
-a file of weights. Of TensorFlow's operations those are translated that it uses. A graph is NHWC
-and ONNX's convolutions are NCHW, so each one is put between two transpositions; the runtime
-removes those that meet.
+A package registry has MoveNet only in this form: a JSON file of TensorFlow nodes and a file of
+weights. Only the operations that MoveNet uses are translated. A graph is NHWC and ONNX's
+convolutions are NCHW, so each one is put between two transpositions; the runtime removes adjacent
+pairs of them.
 """
 
 import base64
@@ -18,7 +18,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 _OPSET = 18
-_END = 2**31 - 1  # of an axis of any length
+_END = 2**31 - 1  # beyond the end of any axis
 _TYPES = {"DT_FLOAT": TensorProto.FLOAT, "DT_INT32": TensorProto.INT32, "DT_BOOL": TensorProto.BOOL}
 _RENAMED = {
     "Abs": "Abs",
@@ -56,8 +56,8 @@ def to_onnx(model: bytes, weights: bytes) -> onnx.ModelProto:
 
     Args:
         model: the JSON file.
-        weights: the file that its manifest names, 16-bit floats or 32-bit integers. Floats stay
-            16 bits wide in the ONNX file.
+        weights: the file that its manifest names, of 16-bit floats and 32-bit integers. Floats
+            stay 16 bits wide in the ONNX file.
 
     Raises:
         ValueError: the graph has an operation that is not translated.
@@ -80,7 +80,7 @@ def _arrays(content: dict[str, Any], weights: bytes) -> dict[str, np.ndarray]:
 
 
 def _value(attribute: dict[str, Any]) -> Any:
-    """What a TensorFlow attribute says, as a Python value."""
+    """A TensorFlow attribute as a Python value."""
     ((kind, value),) = attribute.items()
     if kind == "list":
         return [_value({k: item}) for k, items in value.items() for item in items]
@@ -90,7 +90,7 @@ def _value(attribute: dict[str, Any]) -> Any:
 
 
 class _Converter:
-    """Collects ONNX nodes; values are known by their names."""
+    """Collects ONNX nodes; values have names."""
 
     def __init__(self, arrays: dict[str, np.ndarray]) -> None:
         self.arrays = arrays
@@ -99,7 +99,7 @@ class _Converter:
         self.names = (f"value{number}" for number in itertools.count())
 
     def convert(self, graph: list[dict[str, Any]]) -> onnx.ModelProto:
-        # An input that begins with ^ only says what comes first.
+        # An input that begins with ^ is a control dependency.
         graph = [
             node | {"input": [text for text in node.get("input", []) if text[0] != "^"]}
             for node in graph
@@ -120,7 +120,7 @@ class _Converter:
                 )
                 results[name] = [name]
                 continue
-            # The weights of a convolution are stored as it needs them, not as they stand.
+            # A convolution stores its weights in ONNX's order itself.
             direct = node["input"][:1] if kind in _CONVOLUTIONS else node["input"]
             arguments = []
             for text in direct:
@@ -297,7 +297,7 @@ class _Converter:
 
     def resized(self, inputs: list[str], attributes: dict[str, Any]) -> str:
         if not attributes["half_pixel_centers"] or attributes["align_corners"]:
-            raise ValueError("TensorFlow's old way to resize is not translated")
+            raise ValueError("TensorFlow's older way to resize is not translated")
         image = self.channels_first(inputs[0])
         channels = self.one("Shape", image, start=0, end=2)
         size = self.one("Concat", channels, self.wide(inputs[1]), axis=0)
@@ -309,7 +309,7 @@ class _Converter:
         )
 
     def slice(self, name: str, bounds: list[np.ndarray | None], attributes: dict[str, Any]) -> str:
-        """A slice as Python writes it; bit n of a mask is about the n-th place in the brackets."""
+        """A slice in Python's notation; bit n of a mask is for the n-th place in the brackets."""
         begin, end, step = (np.asarray(bound).tolist() for bound in bounds)
         if attributes["ellipsis_mask"] or min(step) < 0:
             raise ValueError("TensorFlow's slices with ... or backwards are not translated")
@@ -346,7 +346,7 @@ def _padding(attributes: dict[str, Any]) -> str:
 
 
 def _in_order(graph: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Nodes, each after those it needs."""
+    """Nodes, each after its inputs."""
     by_name = {node["name"]: node for node in graph}
     done: set[str] = set()
     for last in graph:

@@ -1,7 +1,7 @@
 """The pose estimators' weights: fetched once from the npm registry, converted, and kept.
 
 MoveNet's weights (Apache-2.0, Google) are published in the package human-models in TensorFlow.js
-form. The archive comes over https and is checked; neither Node nor npm is needed.
+form. The archive is fetched over https and checked; neither Node nor npm is needed.
 """
 
 import os
@@ -33,12 +33,12 @@ def fetch_movenet(folder: Path) -> None:
     """Make DETECTOR and REFINER in a folder unless both are there.
 
     Raises:
-        UserError: the package can't be had; the message says what else can be done.
+        UserError: the package can't be fetched; the message gives an alternative.
     """
     if all((folder / name).exists() for name in (DETECTOR, REFINER)):
         return
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / "movenet.lock"):  # another process may be at it
+    with FileLock(folder / "movenet.lock"):  # another process may be fetching
         if not all((folder / name).exists() for name in (DETECTOR, REFINER)):
             _fetch_and_convert(folder)
 
@@ -72,5 +72,5 @@ def _registry() -> str:
         settings = (Path.home() / ".npmrc").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError, RuntimeError):
         return _REGISTRY
-    told = re.search(r"^\s*registry\s*=\s*(\S+)", settings, re.MULTILINE)
-    return told[1].rstrip("/") if told else _REGISTRY
+    match = re.search(r"^\s*registry\s*=\s*(\S+)", settings, re.MULTILINE)
+    return match[1].rstrip("/") if match else _REGISTRY

@@ -170,7 +170,7 @@ def test_damaged_checkpoints_are_refused(tmp_path):
 def test_lengths_in_seconds_and_frames():
     assert frames_of("3s", 25) == 75 and frames_of("0.5s", 30) == 15 and frames_of("40", 25) == 40
     for wrong in ("", "s", "0", "0s", "-3", "1.5", "3 min", "inf", "1e9", "9" * 400, "٣s"):
-        with pytest.raises(UserError, match="is no length"):
+        with pytest.raises(UserError, match="is not a length"):
             frames_of(wrong, 25)
 
 

@@ -129,5 +129,5 @@ def test_a_folder_without_models_is_told(tmp_path):
         estimators.load(tmp_path)
     save_movenet(tmp_path)
     (tmp_path / "movenet-thunder.onnx").write_bytes(b"no network")
-    with pytest.raises(UserError, match=r"movenet-thunder\.onnx is no ONNX file"):
+    with pytest.raises(UserError, match=r"movenet-thunder\.onnx is not an ONNX file"):
         estimators.load(tmp_path)
