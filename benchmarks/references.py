@@ -60,7 +60,7 @@ def main() -> None:
                 f"{leak['leaking']} of {leak['clips']}",
             ]
         )
-    columns = ["data, reference, protocol", "baseline", "improved", "clips with a sister"]
+    columns = ["data, reference, protocol", "baseline", "improved", "clips of a group in training"]
     print(f"accuracy, training seeds {arguments.seeds}\n")
     print(markdown(columns, rows))
 

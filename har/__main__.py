@@ -776,7 +776,7 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("file", metavar="CLIPS", help="labelled clips, as predict reads them")
     added.add_argument("-o", dest="output", metavar="SAFETENSORS", required=True)
     added.add_argument("--encoder", default=_EVERYDAY, help="default: %(default)s")
-    untold(added)
+    missing(added)
     persons(added)
 
     added = command("export", export, "write a model as ONNX")

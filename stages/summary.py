@@ -10,7 +10,7 @@ from stages import METRICS
 NEXT = """
 next:
   dvc plots show                            curves, confusion, mistakes (make plots: one file)
-  dvc exp run -S model.dropout=0.4          change something; dvc metrics diff --no-path tells
+  dvc exp run -S model.dropout=0.4          change something; dvc metrics diff --no-path shows
   python -m har predict FILE                name the action of your own clips
   make ui                                   browse all runs in MLflow
 """
@@ -49,7 +49,7 @@ def audit_line(audit: dict[str, Any]) -> str:
         for subset in ("val", "test")
         if audit[subset]["clips"]
     ]
-    line = f"leak audit: {' and '.join(found)} have a sister clip in training"
+    line = f"leak audit: {' and '.join(found)} have a clip of their group in training"
     leaks = any(audit[subset]["leaking"] for subset in ("val", "test"))
     return line + (": THE FIGURES WILL BE TOO HIGH" if leaks else "")
 

@@ -98,7 +98,7 @@ def leak_line(params: Params, audit: dict[str, Any]) -> str:
     held_out = audit[params.evaluate.subset]
     return (
         f"{held_out['leaking']} of {held_out['clips']} {params.evaluate.subset} clips have "
-        f"a sister clip of the same group in training (protocol `{params.split.protocol}`, "
+        f"a clip of the same group in training (protocol `{params.split.protocol}`, "
         f"{audit['groups']} groups)."
     )
 

@@ -1,10 +1,9 @@
 """Train, val and test subsets: random, by group and official; and the leak audit.
 
 Every function works on N clips given as parallel sequences and returns an array of N subset
-names: "train", "val", "test", or "" for a clip that is not used. Clips of one group
-were cut from the same video (UCF101's gNN within a class) or show the same person (KTH): sister
-clips, which must not be on both sides of a split. A clip of unknown group is a group of its own:
-pass its id as the group.
+names: "train", "val", "test", or "" for a clip that is not used. Clips of the same group were cut
+from one video (UCF101's gNN within a class) or show one person (KTH), and must not be on both sides
+of a split. A clip of unknown group is a group by itself: pass its id as the group.
 """
 
 import math
@@ -33,8 +32,8 @@ def random_split(
     """Split clips at random, stratified by class, as the keras reference does.
 
     Held-out clips are drawn first and then split into val and test, both with scikit-learn's
-    `train_test_split`. Groups are ignored, so held-out clips have sister clips in training: use it
-    to reproduce published figures, not for new ones.
+    `train_test_split`. Groups are ignored, so held-out clips have clips of the same group in
+    training: use it to reproduce published figures, not for new ones.
 
     Args:
         labels: (N,) class of each clip, in file order.
@@ -353,21 +352,21 @@ def audit(
     groups: Sequence[str] | np.ndarray,
     subsets: Sequence[str] | np.ndarray,
 ) -> dict[str, dict[str, float] | float]:
-    """Count the held-out clips with a sister clip in training: one of the same group.
+    """Count the held-out clips with a clip of the same group in training.
 
     For test clips, val counts as training too: models are chosen by it, and `train.refit` learns
     from it.
 
     Args:
-        labels: (N,) classes where a group name means something only within its class (UCF101's
-            bare gNN); None where it means the same in all classes.
+        labels: (N,) classes where a group name is valid only within its class (UCF101's bare gNN);
+            None where it is valid across classes.
         groups: (N,) group names.
         subsets: (N,) subset names.
 
     Returns:
         `{"train": {"clips"}, "val": {"clips", "leaking", "leaking_share"}, "test": {...},
         "groups": number of groups, "groups_known": 0 or 1}`. `groups_known` is 0 where
-        every clip is a group of its own: then zeros tell nothing about leaks.
+        every clip is a group by itself: zeros then say nothing about leaks.
     """
     subsets = np.asarray(subsets)
     keys = list(zip(groups, [0] * len(groups) if labels is None else labels, strict=True))

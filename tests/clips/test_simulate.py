@@ -94,7 +94,7 @@ def test_a_part_holds_the_clips_of_the_whole(whole: ClipSet) -> None:
         assert (clip.label, clip.group) == (same.label, same.group)
 
 
-def test_sister_clips_share_what_a_careless_split_leaks(whole: ClipSet) -> None:
+def test_clips_of_the_same_group_share_what_a_careless_split_leaks(whole: ClipSet) -> None:
     """Framing and body: shoulders as wide within a group, various between groups."""
     widths: dict[str, list[float]] = {}
     for clip in whole.clips:

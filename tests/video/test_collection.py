@@ -143,7 +143,7 @@ def test_segments_of_long_videos(work):
     "row,reason",
     [
         ("x.mp4,0,1,wave", "names x.mp4, not one of the videos"),
-        ("a,0,1,wave", "names a, which is 2 of the recordings"),
+        ("a,0,1,wave", "names a, which fits 2 of the recordings"),
         ("b,1,0,wave", "must not end before it starts"),
         ("b,zero,1,wave", "as a time: give seconds"),
         ("b,0,1, ", "has no label"),
