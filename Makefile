@@ -10,7 +10,7 @@ export PATH := $(shell cd .venv 2>/dev/null && pwd -P || echo "$$PWD/.venv")/bin
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help environment video mediapipe docs repro experiment crossval leaderboard bench report deps pretrain test test-keras test-aeon check lock-check coverage ui plots serve lock clean dvc-ready history
+.PHONY: help environment video mediapipe docs repro experiment crossval leaderboard bench audit-labels report deps pretrain test test-keras test-aeon check lock-check coverage ui plots serve lock clean dvc-ready history
 
 help:  ## list what there is
 	@grep -hE '^[a-z-]+:.*##' Makefile | awk -F ':.*## ' '{sub(/:.*/, "", $$1); printf "make %-12s %s\n", $$1, $$2}'
@@ -91,6 +91,10 @@ ui: .venv/installed  ## browse the runs in MLflow
 plots: dvc-ready  ## write every plot into one page that needs no network
 	@python -m dvc plots show --out dvc_plots >/dev/null
 	@python -m tools.offline_page dvc_plots/index.html plots.html
+
+audit-labels: .venv/installed  ## find doubtful labels: make audit-labels SOURCE=clips.pkl
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock -r requirements-audit.lock
+	@python -m har audit-labels '$(or $(SOURCE),simulated)' -o '$(or $(OUT),label_audit)' $(ARGS)
 
 report: .venv/installed  ## write the last run's figures into README.md and MODEL_CARD.md
 	@python -m tools.report

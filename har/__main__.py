@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _MODEL = "models/improved.safetensors"
 _EVERYDAY = "models/everyday.safetensors"
+_SIMULATED_SEED = 42
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -270,6 +271,65 @@ def live(options: argparse.Namespace) -> None:
             print(f"{now.time:7.1f} s  {said}  ({speed})", flush=True)
             if view:
                 view.tell(now.probabilities, f"{now.time:.1f} s, {speed}")
+
+
+def audit_labels(options: argparse.Namespace) -> None:
+    """Doubt every label, and draw the most doubtful clips."""
+    import numpy as np
+
+    from har.clips import layout_of
+    from har.clips.sources import load, read
+    from har.figures.label_page import Moving, label_page
+    from har.files import write_csv
+    from har.recognition.label_audit import DOUBT_COLUMNS, PAIR_COLUMNS, audit_labels
+    from har.skeleton import find_layout
+
+    if options.file in ("simulated", "simulated_everyday"):
+        clip_set = load(options.file, _SIMULATED_SEED, ".")
+    else:
+        layout = find_layout(options.layout) if options.layout else None
+        size, fps = options.image_size, options.fps or 0.0
+        clip_set = read(options.file, size, fps, layout=layout, axes=options.axes)
+    found = audit_labels(clip_set, options.seed)
+    classes = found.classes
+
+    def moving(index: int, *lines: str) -> Moving:
+        clip = found.clips[index]
+        poses = np.concatenate([clip.keypoints, clip.scores[..., None]], -1, dtype=np.float32)
+        return Moving(poses, clip.fps, (clip.id, *lines))
+
+    def labelled(index: int) -> Moving:
+        return moving(index, f"labelled {classes[found.clips[index].label]}")
+
+    worst = [
+        [
+            moving(
+                doubt.clip,
+                f"labelled {classes[doubt.label]} ({100 * doubt.label_probability:.0f} %)",
+                f"looks like {classes[doubt.suggestion]} "
+                f"({100 * doubt.suggestion_probability:.0f} %)",
+            )
+        ]
+        for doubt in found.doubts[: options.worst]
+    ]
+    alike = [[labelled(a), labelled(b)] for a, b, _ in found.duplicates[: options.worst]]
+    clips, pairs = len(found.clips), len(found.duplicates)
+    sections = [(f"The {len(worst)} most doubtful labels of {clips}", worst)]
+    if alike:
+        sections.append((f"{len(alike)} of {pairs} pairs of near-duplicates", alike))
+    page = label_page(
+        f"Labels of {Path(options.file).name}",
+        sections,
+        clip_set.layout or layout_of(found.clips[0]),
+    )
+    folder = Path(options.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_csv(folder / "labels.csv", found.rows(), DOUBT_COLUMNS)
+    write_csv(folder / "duplicates.csv", found.pairs(), PAIR_COLUMNS)
+    _write(str(folder / "labels.html"), page.encode())
+    doubtful = sum(doubt.label_probability < doubt.suggestion_probability for doubt in found.doubts)
+    print(f"{clips} clips: {doubtful} look more like another class, {pairs} near-duplicate pairs")
+    print(f"{folder / 'labels.html'}: open it in a browser, it needs no network")
 
 
 def inspect(options: argparse.Namespace) -> None:
@@ -761,6 +821,13 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--show", action="store_true", help="also show it in a window")
     added.add_argument("--top-k", type=_count, default=3, help="classes to list (default: 3)")
 
+    added = command("audit-labels", audit_labels, "find doubtful labels and near-duplicate clips")
+    added.add_argument("file", help="clips with labels, in any form, or simulated")
+    missing(added)
+    added.add_argument("-o", dest="output", metavar="DIR", required=True)
+    added.add_argument("--worst", type=_count, default=40, help="clips on the page (default: 40)")
+    added.add_argument("--seed", type=_seed, default=0, help="default: 0")
+
     added = command("inspect", inspect, "describe the content of a file")
     added.add_argument("file", help="a pickle, own keypoints (.npz, .npy, .json), or a folder")
     missing(added)
@@ -770,7 +837,7 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument(
         "--set", choices=("grooming", "everyday"), default="grooming", help="default: grooming"
     )
-    added.add_argument("--seed", type=_seed, default=42, help="default: 42")
+    added.add_argument("--seed", type=_seed, default=_SIMULATED_SEED, help="default: 42")
 
     added = command("teach", teach, "teach the pre-trained model your own classes, in seconds")
     added.add_argument("file", metavar="CLIPS", help="labelled clips, as predict reads them")

@@ -45,7 +45,7 @@ def fit_closed_form(
     Raises:
         UserError: there are too few clips to learn from.
     """
-    network, solution, scale = _solve(train, model, settings.augmentation.flip > 0, seed)
+    network, _, solution, scale = _solve(train, model, settings.augmentation.flip > 0, seed)
     weights = torch.from_numpy(solution.weights.T * scale).float()
     network.classifier.weight.data = weights
     network.classifier.bias.data = torch.from_numpy(solution.intercepts * scale).float()
@@ -63,25 +63,29 @@ def fit_closed_form(
     return network.eval(), Epoch(epoch=1, lr=0.0, **figures)
 
 
-def left_out_answers(clips: Sequences, model: Model, seed: int) -> np.ndarray:
-    """Log-probabilities (N, K) of each clip by a network that did not learn from its group.
+def left_out_answers(clips: Sequences, model: Model, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """What networks that did not learn from a clip's group say of it.
 
     Args:
         clips: at least two groups; a clip of unknown group is a group of its own.
         model: settings of a network that is solved for.
         seed: as for `fit_closed_form`.
 
+    Returns:
+        Log-probabilities (N, K); features (N, F) of each clip's middle window.
+
     Raises:
         UserError: there are too few clips to learn from.
     """
-    _, solution, scale = _solve(clips, model, True, seed)
-    return _of_clips(solution.held_out * scale, len(clips), model)
+    _, features, solution, scale = _solve(clips, model, True, seed)
+    middle = features[: len(clips) * model.windows.test_windows : model.windows.test_windows]
+    return _of_clips(solution.held_out * scale, len(clips), model), middle
 
 
 def _solve(
     clips: Sequences, model: Model, mirror: bool, seed: int
-) -> tuple[MiniRocket, Ridge, float]:
-    """An unfinished network, the solution for its classifier, and the factor of its scores."""
+) -> tuple[MiniRocket, np.ndarray, Ridge, float]:
+    """An unfinished network, features of windows, the classifier, and its scores' factor."""
     alone = [f"clip {number}" for number in range(len(clips))]
     groups = np.where(clips.groups == "", alone, clips.groups)
     if len(np.unique(groups)) < 2:
@@ -105,7 +109,7 @@ def _solve(
         np.tile(np.repeat(column, each), len(some)) for column in (clips.labels, groups)
     )
     solution = fit_ridge(features, labels, classes, groups)
-    return network, solution, _factor(labels, solution.held_out)
+    return network, features, solution, _factor(labels, solution.held_out)
 
 
 @torch.inference_mode()

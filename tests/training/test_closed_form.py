@@ -76,10 +76,11 @@ def test_what_is_learnt_is_found_again_and_the_seed_decides():
 
 def test_left_out_clips_are_named_without_their_own_label():
     clips = made_sequences()
-    answers = left_out_answers(clips, MODEL, 1)
+    answers, features = left_out_answers(clips, MODEL, 1)
+    assert len(features) == 24
     assert answers.shape == (24, 2) and (answers.argmax(1) == clips.labels).mean() > 0.8
     clips.labels[4] = 1 - clips.labels[4]
-    assert left_out_answers(clips, MODEL, 1)[4].argmax() == 1 - clips.labels[4]
+    assert left_out_answers(clips, MODEL, 1)[0][4].argmax() == 1 - clips.labels[4]
 
 
 def test_one_group_is_refused():
