@@ -109,7 +109,7 @@ def _solve(
         np.tile(np.repeat(column, each), len(some)) for column in (clips.labels, groups)
     )
     solution = fit_ridge(features, labels, classes, groups)
-    return network, features, solution, _factor(labels, solution.held_out)
+    return network, features, solution, factor(labels, solution.held_out)
 
 
 @torch.inference_mode()
@@ -118,7 +118,7 @@ def _features(network: MiniRocket, windows: Tensor) -> np.ndarray:
     return torch.cat([over_persons(part, network.encode) for part in parts]).numpy()
 
 
-def _factor(labels: np.ndarray, scores: np.ndarray) -> float:
+def factor(labels: np.ndarray, scores: np.ndarray) -> float:
     """The factor that makes scores (N, K) logits with the lowest log loss."""
     rows = np.arange(len(labels))
     best = minimize_scalar(

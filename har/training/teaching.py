@@ -1,8 +1,8 @@
 """Teaching: a pre-trained network gets classifiers for a user's own few clips, in seconds.
 
-Its encoder stays as it is. Each classifier is a logistic regression on the encoder's summaries of
-the windows that a clip is tested on. Every clip is then named by classifiers that were fitted
-without it, which is what the figures are about.
+Its encoder stays as it is. Each classifier is a ridge regression on the encoder's summaries of the
+windows that a clip is tested on, solved in closed form, and so is what it would say of each clip
+had it been fitted without it: the figures are about that.
 """
 
 import copy
@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from scipy.special import log_softmax
 from torch import Tensor, nn
 
 from har.clips import UNLABELLED, ClipSet
@@ -24,14 +25,11 @@ from har.evaluation.metrics import interval_over_groups
 from har.models import build
 from har.models.checkpoint import Checkpoint
 from har.models.encoder import encoder_of
-from har.models.inference import log_probabilities
 from har.models.persons import prominence
 from har.models.two_stream import TwoStream
+from har.training.closed_form import factor
+from har.training.ridge import fit_ridge
 
-# Cross-validated on KTH's and Penn Action's training subsets (docs/pretraining.md).
-_WEIGHT_DECAY = 0.1
-_STEPS = 60  # of L-BFGS; it converges in fewer
-_MOST_FOLDS = 50
 _ENOUGH = 0.7  # lower bound of a class's share of right clips; ten of ten give .72
 _CLIPS_AT_ONCE = 64
 
@@ -93,24 +91,13 @@ def teach(pretrained: Checkpoint, clip_set: ClipSet) -> tuple[Checkpoint, Report
         raise UserError(f"a {settings.arch} network can't be taught: take a two_stream one")
     network.load_state_dict(encoder_of(pretrained.weights), strict=False)
     summaries = _summaries(network, clips, pretrained)
-    labels = torch.from_numpy(clips.labels)
 
-    folds, by_group = _folds(clips)
-    found = np.full((len(clips), len(classes)), np.nan, np.float32)
-    for fold in np.unique(folds):
-        left_out = folds == fold
-        # A class of which nothing else is there can't be learnt.
-        left_out &= np.isin(clips.labels, clips.labels[~left_out])
-        if left_out.any():
-            others = torch.from_numpy(folds != fold)
-            _fit(network, summaries[others], labels[others])
-            found[left_out] = log_probabilities(network, clips.take(left_out), settings.windows)
-    _fit(network, summaries, labels)
-    named = ~np.isnan(found[:, 0])
-    temperature = 1.0
-    if named.any():
-        temperature = fit_temperature(clips.labels[named], found[named], clips.groups[named])
-    report = _report(clips, named, apply_temperature(found[named], temperature), by_group)
+    groups, by_group = _groups(clips)
+    single = _of_one_group(clips.labels, groups)
+    found = _fit(network, summaries, clips.labels, groups, single)[~single]
+    named = clips.take(~single)
+    temperature = fit_temperature(named.labels, found, named.groups) if len(named) else 1.0
+    report = _report(named, apply_temperature(found, temperature), by_group)
     figures = {"clips": report.clips, "right": report.right, "interval": list(report.interval)}
     taught = replace(
         pretrained,
@@ -173,58 +160,66 @@ def _summaries(network: TwoStream, clips: Sequences, pretrained: Checkpoint) -> 
     return torch.cat(found).clone()  # usable outside of inference mode
 
 
-def _fit(network: TwoStream, summaries: Tensor, labels: Tensor) -> None:
-    """Fit the classifiers of a network to summaries (N, W, H) of clips with labels (N,)."""
+def _fit(
+    network: TwoStream,
+    summaries: Tensor,
+    labels: np.ndarray,
+    groups: np.ndarray,
+    single: np.ndarray,
+) -> np.ndarray:
+    """Fit a network's classifiers, and name each clip without its group.
+
+    Args:
+        network: gets the classifiers.
+        summaries: (N, W, H) of each clip's windows.
+        labels: (N,).
+        groups: (N,) numbers of the groups.
+        single: (N,) whether there is no other group of a clip's class. Nothing can be told of such
+            clips; to choose the penalty, their windows are left out one by one.
+
+    Returns:
+        (N, K) log-probabilities.
+    """
+    number, windows, _ = summaries.shape
+    classes = int(labels.max()) + 1
+    rows = np.arange(number * windows) + number  # no group has such a number
+    rows = np.where(np.repeat(single, windows), rows, np.repeat(groups, windows))
+    targets = np.repeat(labels, windows)
     x = summaries.flatten(0, 1)
-    targets = labels.repeat_interleave(summaries.shape[1])
-    parts = (x, *x.split(network.sizes, 1))
-    for classifier, own in zip(network.classifiers, parts, strict=True):
+    found = np.zeros((len(x), classes))
+    for classifier, own in zip(network.classifiers, (x, *x.split(network.sizes, 1)), strict=True):
         assert isinstance(classifier, nn.Linear)
-        mean, deviation = own.mean(0), own.std(0) + 1e-3
-        weight, bias = _logistic_regression(
-            (own - mean) / deviation, targets, classifier.out_features
-        )
+        solution = fit_ridge(own.numpy(), targets, classes, rows)
+        scale = factor(targets, solution.held_out)
         with torch.no_grad():
-            classifier.weight.copy_(weight / deviation)
-            classifier.bias.copy_(bias - (weight / deviation) @ mean)
+            classifier.weight.copy_(torch.from_numpy(solution.weights.T * scale))
+            classifier.bias.copy_(torch.from_numpy(solution.intercepts * scale))
+        found += log_softmax(solution.held_out * scale, 1) / len(network.classifiers)
+    each = log_softmax(found, 1).reshape(number, windows, classes)
+    return log_softmax(each.mean(1), 1)
 
 
-def _logistic_regression(x: Tensor, targets: Tensor, classes: int) -> tuple[Tensor, Tensor]:
-    """Weights (K, H) and biases (K,) with the least cross-entropy, large weights punished."""
-    weight = torch.zeros(classes, x.shape[1], requires_grad=True)
-    bias = torch.zeros(classes, requires_grad=True)
-    optimizer = torch.optim.LBFGS(
-        [weight, bias], max_iter=_STEPS, history_size=10, line_search_fn="strong_wolfe"
-    )
-
-    def loss() -> Tensor:
-        optimizer.zero_grad()
-        value = nn.functional.cross_entropy(x @ weight.T + bias, targets)
-        value = value + _WEIGHT_DECAY / 2 * weight.square().sum()
-        value.backward()
-        return value
-
-    optimizer.step(loss)
-    return weight.detach(), bias.detach()
-
-
-def _folds(clips: Sequences) -> tuple[np.ndarray, bool]:
-    """The part (N,) in which each clip is left out, and whether parts are groups."""
+def _groups(clips: Sequences) -> tuple[np.ndarray, bool]:
+    """What is left out at a time (N,), as numbers, and whether it is more than a clip."""
     names, groups = np.unique(clips.groups, return_inverse=True)
-    pairs = set(zip(clips.labels.tolist(), groups.tolist(), strict=True))
-    least = min(Counter(label for label, _ in pairs).values())
-    by_group = least > 1 and len(names) < len(clips)
-    return (groups if by_group else np.arange(len(clips))) % _MOST_FOLDS, by_group
+    if len(names) < len(clips) and not _of_one_group(clips.labels, groups).any():
+        return groups, True
+    return np.arange(len(clips)), False
 
 
-def _report(
-    clips: Sequences, named: np.ndarray, probabilities: np.ndarray, by_group: bool
-) -> Report:
-    """Figures of the named clips, of which there are `probabilities`."""
+def _of_one_group(labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Whether all clips of a clip's class are of one group, (N,)."""
+    pairs = {*zip(labels.tolist(), groups.tolist(), strict=True)}
+    number = Counter(label for label, _ in pairs)
+    return np.array([number[label] == 1 for label in labels.tolist()])
+
+
+def _report(clips: Sequences, probabilities: np.ndarray, by_group: bool) -> Report:
+    """Figures of clips that were named with probabilities (N, K)."""
     # Imported here: scipy.stats takes a while.
     from scipy.stats import binomtest
 
-    classes, labels = clips.settings["classes"], clips.labels[named]
+    classes, labels = clips.settings["classes"], clips.labels
     said = probabilities.argmax(axis=1)
     correct = said == labels
 
@@ -234,19 +229,18 @@ def _report(
         interval = binomtest(int(right.sum()), len(right)).proportion_ci(0.95, "wilson")
         return float(interval.low), float(interval.high)
 
-    groups = clips.groups[named]
     wrong = zip(labels[~correct].tolist(), said[~correct].tolist(), strict=True)
     lowest = [wilson(correct[labels == label])[0] for label in range(len(classes))]
     return Report(
         clips=len(labels),
         right=int(correct.sum()),
-        interval=interval_over_groups(correct, groups) if by_group else wilson(correct),
+        interval=interval_over_groups(correct, clips.groups) if by_group else wilson(correct),
         by_group=by_group,
         confused=[
             (classes[true], classes[taken], number)
             for (true, taken), number in Counter(wrong).most_common()
         ],
-        suspects=_suspects(labels, probabilities, clips.ids[named], classes),
+        suspects=_suspects(labels, probabilities, clips.ids, classes),
         record_more=[
             classes[label] for label in np.argsort(lowest, kind="stable") if lowest[label] < _ENOUGH
         ],

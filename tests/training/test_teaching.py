@@ -5,8 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from sklearn.linear_model import LogisticRegression
 
 from har.__main__ import main
 from har.clips import ClipSet
@@ -16,7 +14,7 @@ from har.dataset.sequences import Sequences
 from har.errors import UserError
 from har.models.checkpoint import load_checkpoint
 from har.recognition.recognizer import Recognizer
-from har.training.teaching import Suspect, _logistic_regression, _report, teach
+from har.training.teaching import Suspect, _report, teach
 from tests.tiny import random_clip, tiny_checkpoint
 
 EVERYDAY = Path(__file__).parents[2] / "models/everyday.safetensors"
@@ -32,17 +30,6 @@ def encoder():
 def clip_set():
     """Three clips of each action, by three persons."""
     return simulate_everyday(5, ACTIONS, (1, 2, 3), 1, 60)
-
-
-def test_classifiers_are_logistic_regressions():
-    generator = np.random.default_rng(0)
-    x, labels = generator.normal(size=(40, 6)).astype(np.float32), np.arange(40) % 3
-    x[:, 0] += labels
-    weight, bias = _logistic_regression(torch.from_numpy(x), torch.from_numpy(labels), 3)
-    # scikit-learn adds up the clips' losses, ours is their mean.
-    peer = LogisticRegression(C=1 / (0.1 * len(x)), tol=1e-8, max_iter=1000).fit(x, labels)
-    np.testing.assert_allclose(weight, peer.coef_, atol=2e-3)
-    np.testing.assert_allclose(bias - bias.mean(), peer.intercept_, atol=2e-3)
 
 
 def test_new_classes_are_learnt_and_figures_are_of_clips_left_out(encoder, clip_set):
@@ -87,7 +74,7 @@ def test_more_clips_are_asked_for_where_few_are_right_or_there():
     clips = Sequences.from_clips(rows, {"classes": ["a", "b", "c"]}, **names)
     probabilities = np.eye(3)[labels]
     probabilities[10] = 1, 0, 0
-    report = _report(clips, labels >= 0, probabilities, False)
+    report = _report(clips, probabilities, False)
     assert report.record_more == ["c", "b"] and report.confused == [("b", "a", 1)]
     assert report.suspects == [Suspect("1", "b", "a", 1.0)]
     low, high = report.interval  # by hand: z = 1.96, 22 of 23
