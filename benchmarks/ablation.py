@@ -100,7 +100,7 @@ class MeanPooling(TwoStream):
 
 
 class ScoreFeatures(PoseFeatures):
-    """The joints' scores besides; `hidden` is the share of clips that show 0 and 1 in training."""
+    """Adds the joints' scores; `hidden` is the share of training clips with scores of 0 and 1."""
 
     def __init__(self, layout: Layout, hidden: float) -> None:
         super().__init__(layout)
@@ -135,7 +135,7 @@ class HiddenScores(Scores):
     hidden = 0.5
 
 
-# What is left out or changed: a network, overrides.
+# Variants by name: a network, overrides.
 VARIANTS: dict[str, tuple[type[TwoStream], tuple[str, ...]]] = {
     "default": (TwoStream, ()),
     "persons joined by the maximum": (JoinedByMaximum, ()),

@@ -1,4 +1,4 @@
-"""What a batch of frames brings to MoveNet: CPU milliseconds a frame on one thread.
+"""The effect of batches of frames on MoveNet: CPU milliseconds a frame on one thread.
 
 `python -m benchmarks.batches`
 

@@ -71,7 +71,7 @@ class Row:
 
 
 class NotMeasuredError(Exception):
-    """Why a comparison can't be made here."""
+    """The reason why a comparison can't be made here."""
 
 
 @dataclass(frozen=True)
@@ -354,7 +354,7 @@ def predicting(setup: Setup) -> list[Row]:
         for row in prepared.rows[:: len(prepared.rows) // 128][:128]
         for poses in [np.asarray(prepared.poses(row), np.float32)]
     ]
-    # As its authors have it: the first two slots as they are, and nothing is left out.
+    # Like its authors: the first two slots, and nothing is left out.
     overrides = ("model.windows.test_windows=1", "preprocess.tracking=false")
     theirs = with_overrides(setup.params, (*recipe("stgcn_full"), *overrides))
     ours, full = untrained(setup.params), untrained(theirs)
@@ -401,7 +401,7 @@ def predicting(setup: Setup) -> list[Row]:
 
 
 def clip_of(clip: Clip, persons: int) -> Clip:
-    """A clip with exactly so many slots: further ones are left out, missing ones repeated."""
+    """A clip with this number of slots: further ones are left out, missing ones repeated."""
     slots = np.arange(persons) % len(clip.keypoints)
     return Clip(
         clip.id, clip.label, clip.keypoints[slots], clip.scores[slots], clip.image_size, clip.group
@@ -474,7 +474,7 @@ def pipeline(setup: Setup) -> list[Row]:
     cost(["dvc", "init", "--quiet"], empty)
     (empty / "dvc.yaml").write_text("stages: {}\n")
     repro, torch_only = ["dvc", "repro"], ["python", "-c", "import torch"]
-    # Half a second each, and near the limit: more of them for a median that stands still.
+    # Half a second each and near the limit: more repeats for a stable median.
     idle = interleaved_costs(
         {"ours": repro, "theirs": repro}, {"ours": clone, "theirs": empty}, 5 * setup.repeats
     )
@@ -631,7 +631,7 @@ MEASURES: dict[str, Callable[[Setup], list[Row]]] = {
 
 
 def measure(name: str, setup: Setup) -> list[Row]:
-    """The rows of a measure; a single one that says why, where it can't be made here."""
+    """The rows of a measure; a single one with the reason, where it can't be made here."""
     start = time.perf_counter()
     try:
         rows = MEASURES[name](setup)

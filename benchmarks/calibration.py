@@ -129,9 +129,18 @@ def table(rows: list[dict[str, Any]]) -> str:
             ]
         )
     columns = [
-        "data, splits", "splits", "val groups", "temperature", "accuracy", "log loss, raw",
-        "scaled", "mean change", "worst change", "calibration error, raw", "scaled",
-    ]  # fmt: skip
+        "data, splits",
+        "splits",
+        "val groups",
+        "temperature",
+        "accuracy",
+        "log loss, raw",
+        "scaled",
+        "mean change",
+        "worst change",
+        "calibration error, raw",
+        "scaled",
+    ]
     return markdown(columns, lines)
 
 

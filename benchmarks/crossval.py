@@ -74,7 +74,7 @@ def main() -> None:
     common = tuple(arguments.set_param)
     if arguments.leave_one_group_out:
         label = "leave-one-group-out"
-        # The first group's experiment tells how many there are.
+        # The first group's experiment shows how many groups there are.
         first = study(label, [left_out(1)], seeds[:1], common)
         run(first)
         groups = dvc.api.metrics_show("metrics/split.json", rev=first[0].name)["groups"]

@@ -23,8 +23,14 @@ from har.video import estimators
 from har.video.decoding import open_video
 from har.video.extraction import name_of
 
-PARTS = {"face": range(5), "shoulders": (5, 6), "elbows": (7, 8), "wrists": (9, 10),
-         "hips": (11, 12), "legs": range(13, 17)}  # fmt: skip
+PARTS = {
+    "face": range(5),
+    "shoulders": (5, 6),
+    "elbows": (7, 8),
+    "wrists": (9, 10),
+    "hips": (11, 12),
+    "legs": range(13, 17),
+}
 SEEN, SURE = 0.2, 0.4
 HIPS = [11, 12]
 

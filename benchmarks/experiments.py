@@ -37,8 +37,8 @@ class Experiment:
 
     @property
     def name(self) -> str:
-        """DVC's name for it: the label and a digest of the overrides, so that both decide."""
-        label = re.sub(r"[^A-Za-z0-9._-]+", "-", self.label)  # what git takes in a reference
+        """DVC's name for it: the label and a digest of the overrides."""
+        label = re.sub(r"[^A-Za-z0-9._-]+", "-", self.label)  # characters of a git reference
         return f"{label}-{hashlib.sha256(repr(self.overrides).encode()).hexdigest()[:8]}"
 
 
@@ -73,7 +73,7 @@ class Outcome:
 
 
 def override(key: str, value: str) -> str:
-    """A `-S` override that means this text, whatever characters it holds.
+    """A `-S` override for a text with any characters.
 
     In a DVC override (Hydra's grammar) and in YAML alike, text in double quotes stands for itself.
     """
@@ -150,7 +150,7 @@ def _wait(names: set[str], workers: int) -> None:
         if done == len(names):
             return
         if "Running" not in states.values():
-            # A worker that was told to stop once takes one task and leaves: start another.
+            # A worker that has been stopped before takes one task and ends: start another.
             _start(workers)
         time.sleep(_SECONDS_BETWEEN_LOOKS)
 

@@ -37,7 +37,7 @@ from har.params import Params, load_params
 from har.training import trainer as trainer_module
 from har.training.trainer import Trainer
 
-# What is changed: overrides of params.yaml, and a name of what `answers` does otherwise.
+# Variants by name: overrides of params.yaml, and a name of the change in `answers`.
 VARIANTS: dict[str, tuple[tuple[str, ...], str]] = {
     "default": ((), ""),
     "from random weights": (("model.pretrained=none",), ""),

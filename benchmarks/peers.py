@@ -20,7 +20,7 @@ FRAMES = 64
 
 @dataclass(frozen=True)
 class Peer:
-    """A process that does its work whenever it is told to."""
+    """A process that repeats its work on request."""
 
     process: subprocess.Popen
     versions: str

@@ -1,4 +1,4 @@
-"""What the pre-trained encoder brings: accuracy with it and from random weights.
+"""The effect of the pre-trained encoder: accuracy with it and from random weights.
 
 `python -m benchmarks.pretraining --kth path/to/kth.pkl --penn path/to/penn.pkl` trains the default
 network as `train_improved` does for its refit, with every setting of params.yaml, and measures

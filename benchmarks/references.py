@@ -21,7 +21,7 @@ def overrides(reference: str, source: str, honest: bool) -> tuple[str, ...]:
     if honest:
         protocol = "group" if source == "simulated" else "official"
         lines += (f"split.protocol={protocol}", *HONEST)
-    # An override may stand twice in what was gathered; the last one is meant.
+    # An override may occur twice in the list; the last one counts.
     return tuple({line.split("=")[0]: line for line in lines}.values())
 
 

@@ -42,7 +42,7 @@ def every(number: int) -> Disturbance:
 
 
 def with_rate(share: float) -> Disturbance:
-    """Another frame rate, which is told; clips of an unknown one are taken to have 25."""
+    """Another frame rate, which the clip gives; 25 is assumed where it is unknown."""
 
     def disturb(clip: Clip, other: Clip, rng: np.random.Generator) -> Clip:
         fps = (clip.fps or USUAL_FPS) * share
@@ -54,7 +54,7 @@ def with_rate(share: float) -> Disturbance:
 
 
 def between(clip: Clip, number: int) -> Clip:
-    """So many frames for each one, by the interpolation that windows are cut with."""
+    """A multiple of the frames, by the interpolation of windows."""
     poses = np.concatenate([clip.keypoints, clip.scores[..., None]], axis=-1, dtype=np.float32)
     length = poses.shape[1]
     positions = torch.arange(number * (length - 1) + 1)[None] / number
@@ -83,7 +83,7 @@ def rolled(clip: Clip, other: Clip, rng: np.random.Generator) -> Clip:
 
 
 def scores_of_one(clip: Clip, other: Clip, rng: np.random.Generator) -> Clip:
-    """A detector that doesn't tell how sure it is."""
+    """A detector without confidences."""
     return replace(clip, scores=np.where(clip.scores > 0, 1, 0).astype(clip.scores.dtype))
 
 

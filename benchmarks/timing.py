@@ -110,7 +110,7 @@ def matrix_rate(dtype: torch.dtype = torch.float32, repeats: int = 9) -> float:
 
 def machine() -> str:
     """Processor, memory and versions, without a name or a path of the machine."""
-    # Not everywhere: what the system does not tell is left out.
+    # Values that the system does not provide are left out.
     processor, memory = platform.processor() or platform.machine(), ""
     information = Path("/proc/cpuinfo")
     if information.is_file():

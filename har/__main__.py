@@ -118,7 +118,7 @@ def show(options: argparse.Namespace) -> None:
         if path:
             _check_suffix(path, suffix)
     if options.overlay and not is_video(options.file):
-        raise UserError(f"--overlay draws onto a video, but {options.file} is none")
+        raise UserError(f"--overlay draws onto a video, but {options.file} is not one")
     recognizer = _load_model(options) if options.predict or options.overlay else None
     clip_set = _read(options, recognizer)
     clips = _chosen(options, clip_set)

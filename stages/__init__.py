@@ -14,7 +14,7 @@ FEATURES = Path("data/features")
 PREDICTIONS = Path("data/predictions.csv")
 MODELS = Path("models")
 UNFINISHED = MODELS / "unfinished"
-# Made by `make pretrain` and committed: names everyday actions, and lends its encoder.
+# Made by `make pretrain` and committed: names everyday actions; training starts from its encoder.
 EVERYDAY = MODELS / "everyday.safetensors"
 METRICS = Path("metrics")
 PLOTS = Path("plots")

@@ -1,4 +1,4 @@
-"""Evaluate: both models on held-out clips, with intervals, the test of their difference, plots."""
+"""Evaluate both models on held-out clips: metrics, intervals, test of the difference, plots."""
 
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ def load_fitting(path: Path, features: Sequences) -> Recognizer:
 
 
 def read_history(path: Path) -> list[dict[str, str]]:
-    """The figures of a training's epochs, as text that holds numbers.
+    """Read the figures of a training's epochs, numbers as text.
 
     Raises:
         UserError: the file is missing or damaged.
@@ -119,7 +119,7 @@ def measure(
             "raw_calibration_error": before["calibration_error"],
             "temperature": checkpoint.temperature,
             "val_accuracy": checkpoint.val["accuracy"],
-            # As trained: the recogniser has batch normalisations folded into convolutions.
+            # Of the network in training: the recogniser's batch normalisations are folded.
             "parameters": count_parameters(
                 build(checkpoint.model, len(checkpoint.classes), checkpoint.layout)
             ),
@@ -175,8 +175,8 @@ def write_plots(
     histories: dict[str, list[dict[str, str]]],
     classes: list[str],
 ) -> None:
-    """Write the tables that DVC draws and the pictures."""
-    # Matplotlib takes a while: errors come first.
+    """Write the tables that DVC plots, and the pictures."""
+    # Matplotlib takes a while to import: errors come first.
     from har.figures import charts, skeletons, style
 
     labels, layout = held_out.labels, held_out.layout
@@ -222,7 +222,7 @@ def write_plots(
     pictures["reliability"] = charts.reliability(calibration)
 
     improved = calibrated["improved"]
-    # The first held-out clip of each class, so that none is picked by hand.
+    # The first held-out clip of each class: none is picked by hand.
     first = np.array([np.flatnonzero(labels == label)[0] for label in np.unique(labels)])
     worst = skeletons.worst_mistakes(labels, improved)
     pictures["examples"] = skeletons.predicted_examples(

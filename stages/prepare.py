@@ -1,4 +1,4 @@
-"""Prepare: read the source, keep the chosen classes, check everything, show a clip of each."""
+"""Prepare: read and check the source, keep the chosen classes, draw a clip of each."""
 
 import gc
 import math
@@ -18,7 +18,7 @@ from har.params import load_params, project_folder
 from har.skeleton import check_layout, find_layout
 from stages import METRICS, PLOTS, PREPARED
 
-_MOST_SHOWN = 24  # classes: a picture of a hundred takes half as long as the rest of the stage
+_MOST_SHOWN = 24  # classes; drawing a hundred takes half as long as the rest of the stage
 
 
 def main() -> None:
@@ -82,8 +82,8 @@ def sample_of_class(clips: list[Clip], label: int) -> Sample:
 
 
 if __name__ == "__main__":
-    # A large file becomes hundreds of thousands of objects, none of them garbage: looking for
-    # cycles among them would take a tenth of the time.
+    # A large file becomes hundreds of thousands of objects without reference cycles: searching for
+    # cycles would take a tenth of the time.
     gc.disable()
     with user_errors_end_the_program():
         main()

@@ -1,4 +1,4 @@
-"""Preprocess: follow persons, clean joints, and scale and cut clips where settings say so."""
+"""Preprocess: track persons, clean joints, scale and cut clips, as the settings say."""
 
 from dataclasses import replace
 
@@ -23,21 +23,21 @@ def main() -> None:
     subset_of = read_split(SPLIT)
     rows = [row for row in prepared.rows if row.id in subset_of]
     if len(rows) < len(subset_of):
-        stranger = min(subset_of.keys() - {row.id for row in rows})
-        raise UserError(f"{SPLIT} names {stranger!r}, no clip of {PREPARED}: run `dvc repro split`")
+        unknown = min(subset_of.keys() - {row.id for row in rows})
+        raise UserError(f"{SPLIT} names {unknown!r}, no clip of {PREPARED}: run `dvc repro split`")
 
     def features(row: Row) -> np.ndarray:
         size = row.height, row.width
         if settings.scale == "image" and 0 in size:
             raise UserError(
-                f"clip {row.id!r} has no image size, by which preprocess.scale image divides: "
+                f"clip {row.id!r} has no image size, which preprocess.scale image divides by: "
                 "set preprocess.scale to trunk or none"
             )
-        with np.errstate(over="ignore", invalid="ignore"):  # told below
+        with np.errstate(over="ignore", invalid="ignore"):  # reported below
             poses = preprocess(prepared.poses(row), size, settings, layout, row.fps)
         if not np.isfinite(poses).all():
             raise UserError(
-                f"clip {row.id!r} of {PREPARED} does not give finite numbers: is the file damaged? "
+                f"clip {row.id!r} of {PREPARED} has no finite features: is the file damaged? "
                 "run `dvc repro -f prepare`"
             )
         return poses
@@ -46,7 +46,7 @@ def main() -> None:
         FEATURES,
         map(features, rows),
         [settings.frames or row.frames for row in rows],
-        # Clips of a fixed length have 25 frames per second, as those of an unknown rate.
+        # Clips of a fixed length are at 25 frames per second, like those of unknown rate.
         [replace(row, fps=0.0) if settings.frames else row for row in rows],
         [subset_of[row.id] for row in rows],
         settings.persons,

@@ -1,6 +1,6 @@
-"""Record the pipeline's run in MLflow. No stage, and it decides no output of one.
+"""Record the pipeline's run in MLflow. It is not a stage and affects no output of one.
 
-The train stages describe their trainings by it, `evaluate` ends with it, and
+The train stages use its descriptions of trainings, `evaluate` ends with it, and
 `python -m har sync-mlflow` runs it to send what MLflow missed.
 """
 
@@ -21,7 +21,7 @@ from har.tracking.runs import DataDescription, Training, flatten, prefixed
 from stages import FEATURES, METRICS, MODELS, NAMES, PLOTS, PREPARED
 from stages.repository import git
 
-# With uncommitted changes of these, a run's commit does not tell its code.
+# With uncommitted changes in these, a run's commit does not identify its code.
 _CODE = ("har", "stages", "params.yaml", "dvc.yaml")
 
 
@@ -34,7 +34,7 @@ def describe_training(
         name: of the model.
         params: the settings.
         data_hash: sha256 of the features.
-        features: to count their clips; None where they are not there.
+        features: to count their clips; None where they are missing.
     """
     source = params.prepare.source
     if features:
@@ -49,7 +49,7 @@ def describe_training(
 
 
 def model_params(params: Params, name: str) -> dict[str, Any]:
-    """Settings of a model, named alike for both so that they share MLflow's columns."""
+    """Settings of a model, with the same names for both so that they share MLflow's columns."""
     content = params.model_dump()
     shared = {key: content[key] for key in ("seed", "threads", "prepare", "split", "preprocess")}
     own = content["baseline"] if name == "baseline" else content
@@ -57,7 +57,7 @@ def model_params(params: Params, name: str) -> dict[str, Any]:
 
 
 def code_tags(name: str) -> dict[str, str]:
-    """MLflow tags that tie a training to its stage, its DVC experiment and its commit."""
+    """MLflow tags that link a training to its stage, its DVC experiment and its commit."""
     stage = f"train_{name}"  # also where `evaluate` rebuilds the run
     tags = {
         "dvc.stage": stage,
@@ -71,7 +71,7 @@ def code_tags(name: str) -> dict[str, str]:
     ):
         if value := os.environ.get(variable):
             tags[tag] = value
-    # Without a .git of its own, the folder may lie in somebody else's repository.
+    # A folder without its own .git may lie in another repository.
     if Path(".git").exists():
         try:
             tags["mlflow.source.git.commit"] = git("rev-parse", "HEAD")
@@ -85,7 +85,7 @@ def code_tags(name: str) -> dict[str, str]:
 
 
 def read_results(params: Params) -> list[Result]:
-    """Gather from the stages' outputs what MLflow shows.
+    """Collect the stages' outputs for MLflow.
 
     Raises:
         UserError: a model or its history is missing or damaged.
@@ -119,11 +119,11 @@ def _read_history(path: Path) -> list[dict[str, float]]:
             for row in read_csv(path, ["epoch"])
         ]
     except ValueError as error:
-        raise UserError(f"{path} holds something else than numbers: {error}") from None
+        raise UserError(f"{path} holds values that are not numbers: {error}") from None
 
 
 def _shortest_clip() -> Clip | None:
-    """The shortest prepared clip, as an example of what a model takes."""
+    """The shortest prepared clip, as example input of a model."""
     try:
         clips = read_prepared(PREPARED)
     except UserError:
@@ -135,7 +135,7 @@ def _shortest_clip() -> Clip | None:
 
 
 def record(params: Params) -> bool:
-    """Send the results of the last `dvc repro`; errors of MLflow end in one warning.
+    """Send the results of the last `dvc repro`; errors of MLflow become one warning.
 
     Runs that MLflow lacks are rebuilt from the files; others are completed.
 

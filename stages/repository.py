@@ -1,4 +1,4 @@
-"""The git repository that the project lies in, as DVC needs it. No stage; `make` calls it first."""
+"""Checks of the git repository for DVC. It is not a stage; `make` calls it first."""
 
 import os
 import re
@@ -37,7 +37,7 @@ def in_repository() -> bool:
     """Whether the working folder lies in a git repository.
 
     Raises:
-        UserError: git can't tell, for instance in a folder that belongs to another user.
+        UserError: git refuses, for instance in a folder that belongs to another user.
     """
     try:
         git("rev-parse", "--git-dir")
@@ -56,11 +56,11 @@ def check_history() -> None:
 
     Raises:
         UserError: there is no repository, git fails, the clone is shallow, or its path is another
-            one when read as an address. In the last two, DVC drops experiments without a word.
+            one when read as an address. In the last two, DVC drops experiments silently.
     """
     if not in_repository():
         raise UserError(
-            "DVC keeps experiments in git, and this folder is in no repository: clone the project"
+            "DVC keeps experiments in git, but this folder is not in a repository: clone it"
         )
     if git("rev-parse", "--is-shallow-repository") == "true":
         raise UserError(
@@ -92,7 +92,7 @@ def prepare_dvc() -> None:
     if not found:
         command = [sys.executable, "-m", "dvc", "config", "--local", "core.no_scm", "true"]
         subprocess.run(command, check=True)
-        _note(f"no git repository here: {_LOCAL_SETTINGS} now tells DVC so (core.no_scm)")
+        _note(f"no git repository here: core.no_scm is now set in {_LOCAL_SETTINGS}")
 
 
 def _note(text: str) -> None:
@@ -100,7 +100,7 @@ def _note(text: str) -> None:
 
 
 def main() -> None:
-    """Prepare DVC; with `--experiments`, check also that it can keep experiments."""
+    """Prepare DVC; with `--experiments`, also check that it can keep experiments."""
     prepare_dvc()
     if "--experiments" in sys.argv[1:]:
         check_history()

@@ -12,7 +12,7 @@ from stages.summary import audit_line
 
 
 def choose_subsets(rows: list[Row], settings: Split) -> tuple[np.ndarray, str]:
-    """The subset name (N,) of every clip by the protocol of params.yaml, and a line about it."""
+    """Returns the subset name (N,) of each clip by the protocol, and a line that describes it."""
     ids = [row.id for row in rows]
     labels = np.array([row.label for row in rows])
     groups = [row.group for row in rows]

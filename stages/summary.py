@@ -1,4 +1,4 @@
-"""The end of a run: a small table, and what to try next. No stage; `make repro` calls it."""
+"""The end of a run: a small table, and next commands. Not a stage; `make repro` calls it."""
 
 from typing import Any
 

@@ -27,10 +27,10 @@ from stages.record import describe_training
 
 
 def train(name: str) -> None:
-    """Train the `baseline` or the `improved` model, on as many devices as its settings say.
+    """Train the `baseline` or the `improved` model, on the devices of its settings.
 
     Raises:
-        UserError: params.yaml or the features are wrong, or training can't go on.
+        UserError: params.yaml or the features are wrong, or training fails.
     """
     params = load_params()
     settings = params.baseline.train if name == "baseline" else params.train
@@ -49,7 +49,7 @@ def _train(name: str, params: Params, devices: Devices) -> None:
         f"of {len(classes)} classes, seed {params.seed}, {params.threads} threads"
     )
     encoder = _encoder(own.model, sequences, say)
-    # All that decides the weights: only the same computation is resumed.
+    # Everything that determines the weights: only the same computation is resumed.
     key = fingerprint(
         name,
         params.seed,
@@ -127,7 +127,7 @@ def _train(name: str, params: Params, devices: Devices) -> None:
 def _encoder(
     model: Model, sequences: Sequences, say: Callable[[str], None]
 ) -> dict[str, torch.Tensor] | None:
-    """The pre-trained encoder that `model.pretrained` asks for, where it fits the network."""
+    """The pre-trained encoder of `model.pretrained`, None where it does not fit the network."""
     if model.pretrained == "none":
         return None
     pretrained = load_checkpoint(EVERYDAY)

@@ -1,4 +1,4 @@
-"""Train baseline: the model to compare with, by the `baseline` section of params.yaml."""
+"""Train the baseline model, by the `baseline` section of params.yaml."""
 
 from har.errors import user_errors_end_the_program
 from stages.train import train

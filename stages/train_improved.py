@@ -1,4 +1,4 @@
-"""Train improved: the better model, by the `model` and `train` sections of params.yaml."""
+"""Train the improved model, by the `model` and `train` sections of params.yaml."""
 
 from har.errors import user_errors_end_the_program
 from stages.train import train

@@ -10,8 +10,8 @@ from ruamel.yaml import YAML
 
 from har.files import write_atomically
 
-# MLflow only shows what a run did. It decides no output, so code that records makes no stage stale.
-_DECIDES_NO_OUTPUT = ("har/tracking/", "stages/record.py")
+# MLflow only shows runs and affects no output, so code that records makes no stage stale.
+_AFFECTS_NO_OUTPUT = ("har/tracking/", "stages/record.py")
 
 _TRAIN_STAGES = ("train_baseline", "train_improved")
 
@@ -35,16 +35,16 @@ def imported_files(script: Path, root: Path) -> set[Path]:
     while waiting:
         path = waiting.pop()
         relative = path.relative_to(root)
-        if relative in found or relative.as_posix().startswith(_DECIDES_NO_OUTPUT):
+        if relative in found or relative.as_posix().startswith(_AFFECTS_NO_OUTPUT):
             continue
         found.add(relative)
         for name in _imported_names(ast.parse(path.read_text(encoding="utf-8"))):
             parents = [name.rsplit(".", up)[0] for up in range(name.count(".") + 1)]
             waiting += filter(None, (_module_file(parent, root) for parent in parents))
-    return {path for path in found if _decides(root / path)}
+    return {path for path in found if _has_code(root / path)}
 
 
-def _decides(path: Path) -> bool:
+def _has_code(path: Path) -> bool:
     """Whether a file holds more than a docstring."""
     return any(not isinstance(node, ast.Expr) for node in ast.parse(path.read_text()).body)
 
@@ -87,7 +87,7 @@ def main() -> None:
     for path, folder in PIPELINES.items():
         stages = (content := yaml.load(path))["stages"]
         for name, stage in stages.items():
-            # In place, so that a list that two stages share stays one with an anchor.
+            # In place, so that a list shared by two stages keeps its anchor.
             stage["deps"][:] = dependencies(name, list(stage["deps"]), Path(), folder)
         with write_atomically(path) as file:
             yaml.dump(content, file)

@@ -1,8 +1,8 @@
-"""One HTML file with every plot that needs no network, made from the page that DVC writes.
+"""One HTML file with every plot, without a network, from the page that DVC writes.
 
 `dvc plots show` writes a page that loads its drawing library from the internet and its pictures
 from a folder beside it. `python -m tools.offline_page FOLDER/index.html plots.html` puts both
-inside: the library out of the package vl-convert-python, the pictures as data addresses.
+inside: the library from the package vl-convert-python, the pictures as data addresses.
 """
 
 import argparse
@@ -27,10 +27,10 @@ table { border-spacing: 15px; }
 
 
 def offline_page(page: Path, title: str = "Plots") -> str:
-    """The page of `dvc plots show` or `dvc plots diff` with all it needs inside.
+    """The page of `dvc plots show` or `dvc plots diff`, self-contained.
 
     Raises:
-        UserError: the page or a picture it shows is not there.
+        UserError: the page or one of its pictures is missing.
     """
     text = _read(page).decode("utf-8")
     if "vegaEmbed" not in text and "<img" not in text:
@@ -66,7 +66,7 @@ def _read(path: Path) -> bytes:
 
 
 def main() -> None:
-    """Command line: the page that DVC wrote, and where the single file goes."""
+    """Write the page; the arguments are DVC's page and the output file."""
     parser = argparse.ArgumentParser(prog="python -m tools.offline_page", description=__doc__)
     parser.add_argument("page", type=Path, help="index.html written by dvc plots show or diff")
     parser.add_argument("output", type=Path, help="the single file to write")

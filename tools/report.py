@@ -1,6 +1,6 @@
 """Write the last run's figures into README.md and MODEL_CARD.md, between their markers.
 
-No stage: `make report` calls it after a run, and a test fails where the files say something else.
+It is not a stage: `make report` calls it after a run, and a test fails where the files differ.
 """
 
 import re
@@ -33,7 +33,7 @@ def blocks(params: Params, metrics: Path) -> dict[str, str]:
 
 
 def _wrapped(line: str) -> str:
-    """A line of Markdown in lines of 100 characters; rows of tables stay whole."""
+    """Wrap a line of Markdown at 100 characters, except rows of tables."""
     if line.startswith("|"):
         return line
     return textwrap.fill(line, 100, break_long_words=False, break_on_hyphens=False)

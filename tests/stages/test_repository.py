@@ -113,7 +113,7 @@ def test_a_folder_in_which_dvc_loses_experiments_is_told(folder, monkeypatch, na
 
 
 def test_experiments_without_a_repository_are_refused(folder):
-    with pytest.raises(UserError, match="in no repository"):
+    with pytest.raises(UserError, match="not in a repository"):
         repository.check_history()
 
 

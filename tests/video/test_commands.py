@@ -75,7 +75,7 @@ def test_an_overlay_needs_a_video(work, capsys):
     np.save("clip.npy", np.ones((4, 17, 2)))
     with pytest.raises(SystemExit):
         run("show", "clip.npy", "--overlay", "out.mp4")
-    assert "which clip.npy is not" in capsys.readouterr().err
+    assert "but clip.npy is not one" in capsys.readouterr().err
 
 
 def test_live_prints_a_line_a_second(work, capsys):
