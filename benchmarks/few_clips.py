@@ -120,9 +120,16 @@ def curve(table: dict[tuple[str, str, int], list[float]], clips: dict[str, int])
                 100 * np.std(values, ddof=1) if len(values) > 1 else 0 for _, values in rows
             ]
             axes.errorbar(
-                [n for n, _ in rows], means, deviations, color=colour, label=method, marker="o",
-                markersize=3, capsize=2, linewidth=1.4,
-            )  # fmt: skip
+                [n for n, _ in rows],
+                means,
+                deviations,
+                color=colour,
+                label=method,
+                marker="o",
+                markersize=3,
+                capsize=2,
+                linewidth=1.4,
+            )
         axes.set_title(f"{NAMES[name]}, {clips[name]} test clips", fontsize=9)
         axes.set_xscale("log")
         axes.set_xticks(NUMBERS, [str(n) for n in NUMBERS], minor=False)
