@@ -455,6 +455,30 @@ def serve(options: argparse.Namespace) -> None:
     server.serve(model, Path(), options.host, options.port)
 
 
+def studio(options: argparse.Namespace) -> None:
+    """Open a page in the browser until Ctrl-C."""
+    try:
+        from har.studio.page import serve
+    except ImportError as error:
+        raise UserError(
+            f"the studio needs {error.name}: make studio, or pip install 'har[studio,video]'"
+        ) from None
+    from har.recognition.recognizer import Recognizer
+
+    paths = options.model or [path for path in (_MODEL, _EVERYDAY) if Path(path).exists()]
+    if not paths:
+        raise UserError(f"no model: neither {_MODEL} nor {_EVERYDAY} is here, so name a --model")
+    serve(
+        {Path(path).stem: Recognizer.load(path) for path in paths},
+        options.models,
+        options.persons,
+        options.most * 2**20,
+        options.host,
+        options.port,
+        options.browser,
+    )
+
+
 def _load_model(options: argparse.Namespace) -> "Recognizer":
     """The model of --model, else the one trained here, else the everyday model."""
     if options.model is None:
@@ -520,39 +544,15 @@ def _extracted(options: argparse.Namespace) -> "ClipSet":
 
 def _write_overlay(options: argparse.Namespace, recognizer: "Recognizer", clip: "Clip") -> None:
     """Draw a video's skeletons, and the prediction for each window, onto its frames."""
-    import numpy as np
-    from tqdm import tqdm
+    from har.figures.overlay import write_overlay
+    from har.recognition.timeline import frames_of, usual_window, windows
 
-    from har.clips import USUAL_FPS
-    from har.figures.overlay import Overlay
-    from har.recognition.timeline import frames_of, windows
-    from har.video.decoding import open_video
-    from har.video.encoding import write_video
-
-    frames, fps = clip.keypoints.shape[1], _rate(options, [clip])
-    longest = round(recognizer.checkpoint.model.windows.test_longest * fps / USUAL_FPS)
-    window = frames_of(options.window, fps) if options.window else min(longest, frames)
+    fps = _rate(options, [clip])
+    usual = usual_window(recognizer, clip, fps)
+    window = frames_of(options.window, fps) if options.window else usual
     found = list(windows(recognizer, clip, window, max(window // 6, 1)))
-    nobody = np.full(len(recognizer.classes), np.nan)
-    rows = [nobody if w.probabilities is None else w.probabilities for w in found]
-    spans = [(w.start, w.end) for w in found]
-    with open_video(options.file) as video, write_video(options.overlay, fps) as add:
-        poses = np.concatenate(
-            [clip.keypoints * video.scale, clip.scores[..., None]], axis=-1, dtype=np.float32
-        )
-        overlay = None
-        pictures = tqdm(video.frames, total=frames, unit="frame", desc="drawing", disable=None)
-        # A stream may have gone on since its skeletons were extracted.
-        for number, picture in zip(range(frames), pictures, strict=False):
-            overlay = overlay or Overlay(
-                picture.shape[:2],
-                recognizer.checkpoint.layout,
-                recognizer.classes,
-                spans,
-                np.array(rows),
-                frames,
-            )
-            add(overlay.draw(picture, poses[:, number], number))
+    layout, classes = recognizer.checkpoint.layout, recognizer.classes
+    write_overlay(options.file, options.overlay, clip, fps, layout, classes, found, progress=True)
 
 
 def _say(text: str) -> None:
@@ -866,6 +866,22 @@ def _parser() -> argparse.ArgumentParser:
         "--host", default="127.0.0.1", help="default: %(default)s, this machine only"
     )
     added.add_argument("--port", type=_count, default=5001, help="default: %(default)s")
+
+    added = command("studio", studio, "open a page in the browser: watch, teach, explore")
+    added.add_argument(
+        "--model",
+        action="append",
+        help=f"may be given several times (default: {_MODEL} and {_EVERYDAY})",
+    )
+    persons(added)
+    added.add_argument(
+        "--most", type=_count, default=512, metavar="MB", help="of one file (default: 512)"
+    )
+    added.add_argument("--host", default="127.0.0.1", help="default: %(default)s, here only")
+    added.add_argument("--port", type=_count, default=5002, help="default: %(default)s")
+    added.add_argument(
+        "--no-browser", dest="browser", action="store_false", help="don't open the page"
+    )
 
     command("sync-mlflow", sync_mlflow, "send the results of the last `dvc repro` to MLflow")
     return parser

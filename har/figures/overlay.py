@@ -1,12 +1,18 @@
 """Frames of a video with skeletons, the current prediction, and a timeline."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
+from tqdm import tqdm
 
+from har.clips import Clip
 from har.figures.panel import Panel, class_colour
+from har.recognition.timeline import Window
 from har.skeleton import Layout
+from har.video.decoding import open_video
+from har.video.encoding import write_video
 
 
 class Overlay:
@@ -68,3 +74,50 @@ class Overlay:
             if not np.isnan(row).any():
                 draw.line((x, 0, x, line), fill=class_colour(int(row.argmax())))
         return strip
+
+
+def write_overlay(
+    video_path: str | Path,
+    path: str | Path,
+    clip: Clip,
+    fps: float,
+    layout: Layout,
+    classes: Sequence[str],
+    windows: Sequence[Window],
+    progress: bool = False,
+) -> None:
+    """Draw a video's skeletons, and the prediction for each window, onto a copy of the video.
+
+    Args:
+        video_path: the video that the clip was extracted from.
+        path: of the new video, an .mp4.
+        clip: its skeletons.
+        fps: frames per second.
+        layout: of the skeletons.
+        classes: K names.
+        windows: the predictions, at least one.
+        progress: show a bar on a terminal.
+
+    Raises:
+        UserError: the video can't be read, or the new one not written.
+    """
+    frames = clip.keypoints.shape[1]
+    nobody = np.full(len(classes), np.nan)
+    rows = np.array([nobody if w.probabilities is None else w.probabilities for w in windows])
+    spans = [(window.start, window.end) for window in windows]
+    with open_video(video_path) as video, write_video(path, fps) as add:
+        poses = np.concatenate(
+            [clip.keypoints * video.scale, clip.scores[..., None]], axis=-1, dtype=np.float32
+        )
+        overlay = None
+        pictures = tqdm(
+            video.frames,
+            total=frames,
+            unit="frame",
+            desc="drawing",
+            disable=None if progress else True,
+        )
+        # A stream may have gone on since its skeletons were extracted.
+        for number, picture in zip(range(frames), pictures, strict=False):
+            overlay = overlay or Overlay(picture.shape[:2], layout, classes, spans, rows, frames)
+            add(overlay.draw(picture, poses[:, number], number))

@@ -71,7 +71,7 @@ class Panel:
     def _draw_skeleton(self, draw: ImageDraw.ImageDraw, pose: np.ndarray) -> None:
         thick = max(self.line // 6, 2)
         seen = pose[:, 2] >= UNSURE
-        colours = [_side_colour(name) for name in self._layout.joints]
+        colours = [side_colour(name) for name in self._layout.joints]
         for joint, parent in self._layout.bones:
             if seen[joint] and seen[parent]:
                 ends = [tuple(map(float, pose[index, :2])) for index in (parent, joint)]
@@ -100,7 +100,8 @@ def class_colour(label: int) -> str:
     return _COLOURS[label % len(_COLOURS)]
 
 
-def _side_colour(joint: str) -> str:
+def side_colour(joint: str) -> str:
+    """The colour of a joint: blue on the left, red on the right, white between."""
     return LEFT if "left" in joint else RIGHT if "right" in joint else "white"
 
 

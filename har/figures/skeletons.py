@@ -280,14 +280,14 @@ def _shown_frames(poses: np.ndarray) -> list[int]:
     return [int(seen[0]), int(seen[len(seen) // 2]), int(seen[-1])]
 
 
-def _drawable(poses: np.ndarray, layout: Layout) -> np.ndarray:
+def drawable(poses: np.ndarray, layout: Layout) -> np.ndarray:
     """Coordinates with x to the right and y downwards (..., V, 2); depth cameras have y upwards."""
     return poses[..., :2] * ((1, -1) if layout.dimensions == 3 else (1, 1))
 
 
 def _view(poses: np.ndarray, layout: Layout) -> tuple[float, float, float]:
     """Left, top and side of the square that holds all sure joints."""
-    points = _drawable(poses, layout)
+    points = drawable(poses, layout)
     sure = poses[..., -1] >= UNSURE
     if not sure.any():
         sure = poses[..., -1] > 0
@@ -322,7 +322,7 @@ def _cell(
     """Draw the persons (M, V, C + 1) of one frame into a square."""
     frame = Rectangle((left, top), side, side, color=PALE, lw=0)
     axes.add_patch(frame)
-    points = (_drawable(poses, layout) - view[:2]) / view[2] * side + (left, top)
+    points = (drawable(poses, layout) - view[:2]) / view[2] * side + (left, top)
     scores = poses[..., -1]
     colours = [MIDDLE] * len(layout.joints)
     for left_joint, right_joint in layout.pairs:

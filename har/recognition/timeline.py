@@ -1,13 +1,13 @@
 """Long recordings: predictions of windows that slide over a clip."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import replace
-from itertools import chain, islice
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, groupby, islice, pairwise
 
 import numpy as np
 
-from har.clips import Clip
+from har.clips import USUAL_FPS, Clip
 from har.dataset.person_tracking import track_persons
 from har.dataset.preprocessing import hide_joints
 from har.errors import UserError
@@ -33,6 +33,12 @@ def frames_of(text: str, fps: float) -> int:
     return frames
 
 
+def usual_window(recognizer: Recognizer, clip: Clip, fps: float) -> int:
+    """Frames of a window such as the model was tested on, no more than the clip has."""
+    longest = round(recognizer.checkpoint.model.windows.test_longest * fps / USUAL_FPS)
+    return min(longest, clip.keypoints.shape[1])
+
+
 def windows(recognizer: Recognizer, clip: Clip, window: int, stride: int) -> Iterator[Window]:
     """Predict each window of a clip, one after the other; lengths are in frames.
 
@@ -51,6 +57,44 @@ def windows(recognizer: Recognizer, clip: Clip, window: int, stride: int) -> Ite
         rows = iter(recognizer.predict_clips([c for c, s in zip(clips, seen, strict=True) if s]))
         for (start, end), somebody in zip(spans, seen, strict=True):
             yield Window(start, end, next(rows) if somebody else None)
+
+
+@dataclass(frozen=True)
+class Action:
+    """What somebody does from one frame up to another.
+
+    Attributes:
+        start: first frame, from 0.
+        end: frame after the last one.
+        label: of the class, None where nobody was seen.
+        probability: its mean over the windows, None with the label.
+    """
+
+    start: int
+    end: int
+    label: int | None
+    probability: float | None
+
+
+def actions(windows: Sequence[Window], frames: int) -> list[Action]:
+    """The likeliest class over time; a frame belongs to the window whose middle is nearest.
+
+    Args:
+        windows: of a clip, in order.
+        frames: of the clip.
+    """
+    rows = [window.probabilities for window in windows]
+    labels = [None if row is None else int(row.argmax()) for row in rows]
+    middles = [(window.start + window.end) / 2 for window in windows]
+    ends = [*(round((a + b) / 2) for a, b in pairwise(middles)), frames]
+    found, start, first = list[Action](), 0, 0
+    for label, group in groupby(labels):
+        last = first + len(list(group))
+        shares = [float(row[label]) for row in rows[first:last] if row is not None]
+        probability = sum(shares) / len(shares) if shares else None
+        found.append(Action(start, ends[last - 1], label, probability))
+        start, first = ends[last - 1], last
+    return found
 
 
 def cut(clip: Clip, start: int, end: int) -> Clip:

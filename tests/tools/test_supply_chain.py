@@ -33,7 +33,7 @@ def test_every_dependency_is_pinned_as_the_project_asks():
     asked = project["dependencies"] + project["optional-dependencies"]["dev"]
     for requirement in map(Requirement, asked):
         assert pinned[canonicalize_name(requirement.name)] in requirement.specifier, requirement
-    for extra in ("video", "movement", "docs", "audit"):
+    for extra in ("video", "movement", "docs", "audit", "studio"):
         own = pins(f"requirements-{extra}.lock")
         for requirement in map(Requirement, project["optional-dependencies"][extra]):
             assert own[canonicalize_name(requirement.name)] in requirement.specifier, requirement
@@ -53,5 +53,7 @@ def test_what_the_dependencies_need_is_pinned_too():
 def test_servers_listen_on_this_machine_only_unless_told_to():
     assert re.search(r"^\tpython -m mlflow ui --host 127\.0\.0\.1 ", MAKEFILE, re.MULTILINE)
     assert re.search(r"^\t@?python -m har serve$", MAKEFILE, re.MULTILINE)
-    assert _parser().parse_args(["serve"]).host == "127.0.0.1"
+    assert re.search(r"^\t@?python -m har studio \$\(ARGS\)$", MAKEFILE, re.MULTILINE)
+    for command in ("serve", "studio"):
+        assert _parser().parse_args([command]).host == "127.0.0.1"
     assert inspect.signature(serve).parameters["host"].default == "127.0.0.1"

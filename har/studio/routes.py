@@ -1,0 +1,62 @@
+"""What the page's scripts fetch and send beside the page itself: files and camera frames."""
+
+import shutil
+
+from nicegui import app
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+
+from har.studio.sessions import Session, Sessions
+
+_FRESH = {"Cache-Control": "no-store"}
+
+
+def add_routes(sessions: Sessions, most_bytes: int) -> None:
+    """Serve a session's files, and take files of up to `most_bytes`, to whoever has its key."""
+
+    @app.put("/studio/{key}/files")
+    async def take(request: Request, key: str, name: str) -> Response:
+        session = sessions.find(key)
+        if session is None:
+            return _gone()
+        return await _take(request, session, name, most_bytes)
+
+    @app.get("/studio/{key}/files/{number}")
+    def give(key: str, number: str, save_as: str = "") -> Response:
+        session = sessions.find(key)
+        path = session.file(number) if session else None
+        if path is None or not path.is_file():
+            return _gone()
+        return FileResponse(path, filename=save_as or None, headers=_FRESH)
+
+
+async def _take(request: Request, session: Session, name: str, most_bytes: int) -> Response:
+    """Write a request's body to a file; whatever it claims, no more than allowed."""
+    room = session.room(most_bytes)
+    path = session.place(name)
+    size = 0
+    try:
+        with path.open("wb") as file:
+            async for piece in request.stream():
+                size += len(piece)
+                if size > room:
+                    break
+                file.write(piece)
+    except ClientDisconnect:
+        size = room + 1
+    except OSError as error:
+        shutil.rmtree(path.parent, ignore_errors=True)
+        return PlainTextResponse(f"{path.name} cannot be kept: {error.strerror}", 507)
+    if size > room:
+        shutil.rmtree(path.parent, ignore_errors=True)
+        return PlainTextResponse(too_large(path.name, room), 413)
+    return PlainTextResponse(session.address(path).rpartition("/")[2])
+
+
+def too_large(name: str, room: int) -> str:
+    """The sentence on a file that has more than `room` bytes."""
+    return f"{name} is too large: {max(room, 0) // 2**20} MB is the most that is taken here"
+
+
+def _gone() -> Response:
+    return PlainTextResponse("this is no longer here: reload the page", 404)
