@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 from har.errors import UserError, user_errors_end_the_program
 
 _LOCAL_SETTINGS = Path(".dvc/config.local")
+_SYSTEM_CACHE = Path("/var/tmp/dvc")  # where DVC on Linux remembers files' hashes
 
 
 def git(*arguments: str) -> str:
@@ -75,7 +76,12 @@ def check_history() -> None:
 
 
 def prepare_dvc() -> None:
-    """Configure DVC where there is no repository, as in an exported tree, and print a note."""
+    """Configure DVC where it would fail otherwise, and print a note.
+
+    That is where nothing outside the project may be written, and where there is no repository, as
+    in an exported tree.
+    """
+    _keep_hashes_inside()
     settings = _LOCAL_SETTINGS.read_text() if _LOCAL_SETTINGS.is_file() else ""
     if re.search(r"no_scm\s*=\s*true", settings, re.IGNORECASE):
         if Path(".git").exists():
@@ -90,9 +96,25 @@ def prepare_dvc() -> None:
         _note(f"{error} (the pipeline runs without git, experiments do not)")
         return
     if not found:
-        command = [sys.executable, "-m", "dvc", "config", "--local", "core.no_scm", "true"]
-        subprocess.run(command, check=True)
+        _configure("core.no_scm", "true")
         _note(f"no git repository here: core.no_scm is now set in {_LOCAL_SETTINGS}")
+
+
+def _keep_hashes_inside() -> None:
+    """Move DVC's memory of files' hashes into the project where its own place is read-only."""
+    settings = _LOCAL_SETTINGS.read_text() if _LOCAL_SETTINGS.is_file() else ""
+    if "DVC_SITE_CACHE_DIR" in os.environ or "site_cache_dir" in settings:
+        return
+    present = next(path for path in (_SYSTEM_CACHE, *_SYSTEM_CACHE.parents) if path.exists())
+    if sys.platform == "linux" and not os.access(present, os.W_OK):
+        inside = Path(".dvc/tmp/site").absolute()
+        _configure("core.site_cache_dir", str(inside))
+        _note(f"{present} is read-only: core.site_cache_dir is now set in {_LOCAL_SETTINGS}")
+
+
+def _configure(key: str, value: str) -> None:
+    command = [sys.executable, "-m", "dvc", "config", "--quiet", "--local", key, value]
+    subprocess.run(command, check=True)
 
 
 def _note(text: str) -> None:

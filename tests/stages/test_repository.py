@@ -56,6 +56,24 @@ def test_dvc_is_told_where_there_is_no_repository_and_so_is_the_user(folder):
     assert "no_scm = true" in settings()
 
 
+def test_dvc_writes_into_the_project_where_it_may_write_nowhere_else(folder, monkeypatch, capsys):
+    git("init", "-q")
+    monkeypatch.delenv("DVC_SITE_CACHE_DIR", raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    may_write = []
+    monkeypatch.setattr(repository.os, "access", lambda path, mode: path in may_write)
+    monkeypatch.setattr(repository, "_SYSTEM_CACHE", folder / "system/dvc")
+    repository.prepare_dvc()
+    assert f"site_cache_dir = {folder}/.dvc/tmp/site\n" in settings()
+    assert f"{folder} is read-only" in capsys.readouterr().err
+    repository.prepare_dvc()
+    assert capsys.readouterr().err == ""  # once
+    Path(".dvc/config.local").unlink()
+    may_write.append(folder)
+    repository.prepare_dvc()
+    assert settings() == ""
+
+
 def test_nothing_is_told_in_a_repository(folder):
     git("init", "-q")
     assert prepare() == (0, "")
