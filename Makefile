@@ -44,7 +44,7 @@ demo: studio
 docs: .venv/installed  ## build the documentation as a site that needs no network, in site/
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock -r requirements-docs.lock
 	NO_MKDOCS_2_WARNING=1 COLUMNS=80 python -m mkdocs build --quiet --strict
-	@echo 'open site/index.html'
+	@echo 'open site/index.html, or with search: python -m http.server --bind 127.0.0.1 --directory site 8000'
 
 repro: dvc-ready  ## run the whole pipeline; what is up to date is not run again
 	@python -m dvc repro

@@ -23,24 +23,15 @@ OUTSIDE = (
     "SECURITY.md",
     "benchmarks/RESULTS.md",
 )
-# Rooms of the library: the reference has a page of each.
-ROOMS = {
-    "ground": ["har.errors", "har.files", "har.params", "har.skeleton", "har.geometry"],
-    **{
-        name: [f"har.{name}"]
-        for name in (
-            "clips",
-            "video",
-            "dataset",
-            "models",
-            "evaluation",
-            "training",
-            "recognition",
-            "tracking",
-            "figures",
-        )
-    },
-}
+
+
+def rooms() -> dict[str, list[str]]:
+    """Modules by the page of the reference that describes them: the ground's, and each room."""
+    library = ROOT / "har"
+    ground = [path.stem for path in sorted(library.glob("*.py")) if path.stem[0] != "_"]
+    folders = [path.parent.name for path in sorted(library.glob("*/__init__.py"))]
+    pages = {"ground": [f"har.{name}" for name in ground]}
+    return pages | {name: [f"har.{name}"] for name in folders}
 
 
 def place(path: str) -> str:
@@ -85,8 +76,16 @@ def settings() -> str:
 
 def reference(room: str) -> str:
     """Markdown of a room of the library, which mkdocstrings fills from docstrings."""
-    modules = "\n\n".join(f"::: {module}" for module in ROOMS[room])
+    modules = "\n\n".join(f"::: {module}" for module in rooms()[room])
     return f"# {room.capitalize()}\n\n{modules}\n"
+
+
+def on_config(config: Any) -> Any:
+    """Put a page of each room into the navigation, below Python."""
+    (pages,) = (section["Reference"] for section in config.nav if "Reference" in section)
+    (python,) = (page for page in pages if "Python" in page)
+    python["Python"] = [{room.capitalize(): f"api/{room}.md"} for room in rooms()]
+    return config
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -98,7 +97,7 @@ def on_files(files: Files, config: Any) -> Files:
     for path in pictures:
         files.append(File.generated(config, path, abs_src_path=str(ROOT / path)))
     made = {"commands.md": commands(_parser()), "settings.md": settings()}
-    made |= {f"api/{room}.md": reference(room) for room in ROOMS}
+    made |= {f"api/{room}.md": reference(room) for room in rooms()}
     for path, text in made.items():
         files.append(File.generated(config, path, content=text))
     return files

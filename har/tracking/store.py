@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from filelock import FileLock
 
@@ -42,8 +42,12 @@ def tracking_uri(project: Path) -> str:
 
 
 def sqlite_uri(path: Path) -> str:
-    """The address of an absolute path, with `?` and `%` quoted."""
-    return f"sqlite:///{quote(str(path), safe=' +/')}"
+    """The address of an absolute path.
+
+    In addresses, `?`, `#` and `%` have a meaning of their own. Everything else stays as it is:
+    MLflow makes the folder of the address as it stands, which would be a stray one.
+    """
+    return "sqlite:///" + re.sub("[?#%]", lambda found: f"%{ord(found[0]):02X}", str(path))
 
 
 def database_file(uri: str) -> Path | None:

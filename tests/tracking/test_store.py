@@ -28,6 +28,14 @@ def test_a_folder_of_any_name_takes_a_database(project):
     assert experiment.artifact_location == (folder / "mlruns").as_uri()
 
 
+def test_no_stray_folder_is_made_beside_one_of_an_odd_name(project):
+    folder = project / "two (1) & [three], $4 = ünf"
+    folder.mkdir()
+    assert store.Store(SETTINGS, folder).database == folder / "mlflow.db"
+    assert (folder / "mlflow.db").is_file()
+    assert [path for path in project.iterdir() if path.is_dir()] == [folder]
+
+
 def test_what_is_escaped_in_an_address_is_not_in_the_files_name(project, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///100%25.db?timeout=3")
     found = store.database_file(store.tracking_uri(project))
