@@ -46,7 +46,7 @@ def predict(options: argparse.Namespace) -> None:
         raise UserError("--stride and -o belong to a timeline: add --window, such as --window 3s")
     if options.output:
         _check_suffix(options.output, ".png")
-    recognizer = _load_model(options)
+    recognizer = replace(_load_model(options), reject=options.reject)
     clip_set = _read(options, recognizer)
     clips = _chosen(options, clip_set)
     if options.output and len(clips) > 1:
@@ -88,7 +88,7 @@ def predict(options: argparse.Namespace) -> None:
         for answer in found:
             start, end = times.of(answer.start), times.of(answer.end)
             person = f"person {answer.person}" if answer.person else ""
-            rows.setdefault(person, []).append((start, end, answer.probabilities))
+            rows.setdefault(person, []).append((start, end, answer.probabilities, answer.unknown))
         if not rows:
             raise UserError(f"nobody was seen in {clips[0].id}: there is no timeline to draw")
         figure = timeline(clips[0].id, rows, classes, times.unit)
@@ -239,7 +239,7 @@ def live(options: argparse.Namespace) -> None:
     from har.video.decoding import open_video
     from har.video.estimators import load
 
-    recognizer = _load_model(options)
+    recognizer = replace(_load_model(options), reject=options.reject)
     estimate = load(options.models)
     view = None
     if options.show:
@@ -266,6 +266,7 @@ def live(options: argparse.Namespace) -> None:
                 said = ", ".join(
                     f"{recognizer.classes[k]} {100 * now.probabilities[k]:.0f} %" for k in order
                 )
+                said = f"unknown, nearest {said}" if now.unknown else said
             delay = "" if Path(source).is_file() else f"delay {1000 * now.delay:.0f} ms, "
             speed = f"{delay}{now.rate:.0f} frames/s"
             print(f"{now.time:7.1f} s  {said}  ({speed})", flush=True)
@@ -632,6 +633,8 @@ def _print_accuracy(found: list, classes: list[str]) -> None:
     if counted := accuracy(found, classes):
         hits, asked = counted
         print(f"accuracy {100 * hits / asked:.2f} % ({hits} of {asked} clips)", end="")
+        if refused := sum(answer.unknown and answer.true_class in classes for answer in found):
+            print(f"; {refused} of them were called unknown (--no-reject)", end="")
         if labelled > asked:
             print(f"; {labelled - asked} clips are of classes that the model doesn't know", end="")
         print("\nThis measures the model only if it was not trained on these clips.")
@@ -698,6 +701,14 @@ def _parser() -> argparse.ArgumentParser:
             "--model", help=f".safetensors or .onnx (default: {_MODEL}, else {_EVERYDAY})"
         )
 
+    def reject(added: argparse.ArgumentParser) -> None:
+        added.add_argument(
+            "--reject",
+            action=argparse.BooleanOptionalAction,
+            default=True,
+            help="call what is far from all clips of the training unknown (default: yes)",
+        )
+
     def persons(added: argparse.ArgumentParser) -> None:
         added.add_argument(
             "--persons",
@@ -759,6 +770,7 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--window", help="slide a window over the clip: 3s, or 75 frames")
     added.add_argument("--stride", help="from window to window (default: a third of a window)")
     added.add_argument("--per-person", action="store_true", help="predict each person separately")
+    reject(added)
     added.add_argument("-o", dest="output", metavar="PNG", help="draw the timeline")
 
     added = command("show", show, "draw a clip as stick figures")
@@ -815,6 +827,7 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument(
         "--window", type=_positive, default=4.0, help="seconds that are predicted (default: 4)"
     )
+    reject(added)
     added.add_argument(
         "--every", type=_positive, default=1.0, help="seconds between lines (default: 1)"
     )

@@ -16,6 +16,8 @@ from har.models import build
 from har.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from har.models.encoder import encoder_of, fits
 from har.models.inference import log_probabilities
+from har.models.novelty import directions, distances, remember
+from har.models.two_stream import TwoStream
 from har.params import Model, Params, Preprocess, load_params, project_folder
 from har.tracking.runs import file_hash, training_run
 from har.training.closed_form import fit_closed_form
@@ -95,12 +97,22 @@ def _train(name: str, params: Params, devices: Devices) -> None:
     with training_run(described, tracking, project_folder()) as run:
         network, history = learn(training, val, unfinished[0], report)
         answers = log_probabilities(network, val, own.model.windows)
+        if isinstance(network, TwoStream):
+            seen, unseen = (
+                directions(network, some, own.model.windows) for some in (training, val)
+            )
+            apart = distances(unseen, seen)
+        learnt = training
         if own.train.refit:
-            both, none = sequences.subset("train", "val"), sequences.subset()
-            say(f"val is measured; training again on all {len(both)} train and val clips")
-            network, _ = learn(both, none, unfinished[1], _say_nothing)
+            learnt, none = sequences.subset("train", "val"), sequences.subset()
+            say(f"val is measured; training again on all {len(learnt)} train and val clips")
+            network, _ = learn(learnt, none, unfinished[1], _say_nothing)
         if not devices.first:
             return
+        known = None
+        if isinstance(network, TwoStream):
+            seen = directions(network, learnt, own.model.windows)
+            known = remember(seen, apart, val.groups, params.seed)
         checkpoint = Checkpoint(
             weights=network.state_dict(),
             model=own.model,
@@ -110,6 +122,7 @@ def _train(name: str, params: Params, devices: Devices) -> None:
             temperature=fit_temperature(val.labels, answers, val.groups),
             data_hash=hashed,
             val={"accuracy": float((answers.argmax(1) == val.labels).mean())},
+            known=known,
         )
         save_checkpoint(path, checkpoint)
         write_csv(

@@ -207,23 +207,23 @@ def training_curves(
 
 def timeline(
     name: str,
-    rows: Mapping[str, Sequence[tuple[float, float, np.ndarray | None]]],
+    rows: Mapping[str, Sequence[tuple[float, float, np.ndarray | None, bool]]],
     classes: Sequence[str],
     unit: str,
 ) -> Figure:
-    """Probability of each class over time, the highest one framed.
+    """Probability of each class over time, the highest one framed, none where all are wrong.
 
     Classes that are never among the likely ones are left out. Where windows overlap, each fills
     the time that is nearest to its middle.
 
     Args:
         name: of the clip.
-        rows: by person or clip, windows in order: start, end, and (K,) probabilities or None
-            where nobody was seen.
+        rows: by person or clip, windows in order: start, end, (K,) probabilities or None where
+            nobody was seen, and whether it is none of the classes.
         classes: K names.
         unit: of the times.
     """
-    found = [row for windows in rows.values() for *_, row in windows if row is not None]
+    found = [row for windows in rows.values() for *_, row, _ in windows if row is not None]
     highest = np.max(found, axis=0) if found else np.zeros(len(classes))
     best = {int(row.argmax()) for row in found}
     order = [k for k in np.argsort(-highest, kind="stable") if k in best or highest[k] >= 0.2]
@@ -232,12 +232,14 @@ def timeline(
     figure = Figure(figsize=(9.0, 1.1 + (height + 0.35) * len(rows)), layout="constrained")
     panels = figure.subplots(len(rows), 1, squeeze=False, sharex=True)[:, 0]
     for (person, windows), axes in zip(rows.items(), panels, strict=True):
-        middles = [(start + end) / 2 for start, end, _ in windows]
+        middles = [(start + end) / 2 for start, end, *_ in windows]
         inner = [(a + b) / 2 for a, b in pairwise(middles)]
         edges = [windows[0][0], *inner, windows[-1][1]]
         values = np.full((len(shown), len(windows)), np.nan)
-        winners = [-1 if row is None else int(row.argmax()) for *_, row in windows]
-        for column, (*_, row) in enumerate(windows):
+        winners = [
+            -1 if row is None or unknown else int(row.argmax()) for *_, row, unknown in windows
+        ]
+        for column, (*_, row, _) in enumerate(windows):
             if row is not None:
                 values[:, column] = row[shown]
         for winner, run in groupby(range(len(windows)), key=winners.__getitem__):
@@ -262,8 +264,12 @@ def timeline(
         axes.tick_params(labelsize=8, length=2)
         if person:
             axes.set_title(person, fontsize=9, loc="left", parse_math=False)
-    nobody = any(row is None for windows in rows.values() for *_, row in windows)
-    panels[-1].set_xlabel(f"{unit} (grey: nobody seen)" if nobody else unit)
+    notes = []
+    if any(row is None for windows in rows.values() for *_, row, _ in windows):
+        notes.append("grey: nobody seen")
+    if any(unknown for windows in rows.values() for *_, unknown in windows):
+        notes.append("without a frame: unknown")
+    panels[-1].set_xlabel(f"{unit} ({', '.join(notes)})" if notes else unit)
     figure.suptitle(shorten(name, 90), fontsize=11, parse_math=False)
     if len(shown):
         bar = figure.colorbar(image, ax=list(panels), aspect=15, pad=0.01)

@@ -1,7 +1,7 @@
 """A safetensors file that carries its own settings, classes and transforms."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,10 +19,24 @@ from har.skeleton import Layout, layout_of_setting
 
 _FORMAT = "har-2"
 _OLD_FORMAT = "har-1"  # with the keys arch, lstm and batch_norm, which are one key now
+_KNOWN = "known.directions"  # beside the network's weights
 # Bounds beyond any sensible network: a file from elsewhere must not ask for any amount of memory.
 _MOST_POSES = 100_000  # persons x frames that a network looks at for one clip
 
 _Kind = TypeVar("_Kind", bound=Section)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a network learnt from.
+
+    Attributes:
+        directions: (N, H) float16, the clips' summaries at unit length.
+        farthest: a clip farther than this from the nearest of them, 0 to 2, is of no known class.
+    """
+
+    directions: np.ndarray
+    farthest: float
 
 
 @dataclass(frozen=True)
@@ -38,6 +52,7 @@ class Checkpoint:
         temperature: divides log-probabilities; fitted on val clips.
         data_hash: sha256 of the features it was trained on.
         val: figures on val clips.
+        known: what tells clips of none of the classes; without it every clip gets a name.
     """
 
     weights: dict[str, torch.Tensor]
@@ -48,11 +63,14 @@ class Checkpoint:
     temperature: float
     data_hash: str
     val: dict[str, Any]
+    known: Known | None = None
 
 
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint; the same content gives the same bytes."""
     weights = {name: tensor.contiguous() for name, tensor in checkpoint.weights.items()}
+    if checkpoint.known:
+        weights[_KNOWN] = torch.from_numpy(checkpoint.known.directions)
     content = save(weights, {"har": settings_text(checkpoint)})
     with write_atomically(path) as file:
         file.write(content)
@@ -89,6 +107,8 @@ def settings_text(checkpoint: Checkpoint) -> str:
         "data_hash": checkpoint.data_hash,
         "val": checkpoint.val,
     }
+    if checkpoint.known:
+        about["farthest_known"] = checkpoint.known.farthest
     return json.dumps(about, ensure_ascii=False)
 
 
@@ -96,6 +116,8 @@ def checkpoint_of_settings(
     path: str | Path, text: str, weights: dict[str, torch.Tensor]
 ) -> Checkpoint:
     """Make a checkpoint of weights and the `settings_text` of a file.
+
+    An ONNX file gives no weights, and so nothing that tells unknown clips.
 
     Raises:
         UserError: the settings are not this project's, or wrong.
@@ -111,7 +133,7 @@ def checkpoint_of_settings(
         if about["format"] == _OLD_FORMAT:
             model = _renamed(model)
         checkpoint = Checkpoint(
-            weights,
+            dict(weights),
             _section(path, Model, model),
             _section(path, Preprocess, about["preprocess"]),
             layout_of_setting(about["layout"], str(path)),
@@ -120,6 +142,10 @@ def checkpoint_of_settings(
             str(about["data_hash"]),
             about["val"],
         )
+        if _KNOWN in weights:
+            directions = checkpoint.weights.pop(_KNOWN).numpy()
+            known = Known(directions, float(about["farthest_known"]))
+            checkpoint = replace(checkpoint, known=known)
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise UserError(f"{path}: its settings are incomplete or wrong: {error}") from None
     _check(path, checkpoint)
@@ -159,6 +185,15 @@ def _check(path: str | Path, checkpoint: Checkpoint) -> None:
         raise UserError(f"{path}: its classes are not a list of names, all different")
     if not (np.isfinite(checkpoint.temperature) and checkpoint.temperature > 0):
         raise UserError(f"{path}: its temperature is {checkpoint.temperature}, not above 0")
+    known = checkpoint.known
+    if known and not (
+        known.directions.ndim == 2
+        and len(known.directions)
+        and known.directions.dtype == np.float16
+        and np.isfinite(known.directions).all()
+        and np.isfinite(known.farthest)
+    ):
+        raise UserError(f"{path}: the clips that it remembers are no table of finite numbers")
     if not isinstance(checkpoint.val, dict):
         raise UserError(f"{path}: its val figures are no table of numbers")
     seen = model.windows.frames * model.windows.test_windows

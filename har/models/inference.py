@@ -1,11 +1,13 @@
-"""Log-probabilities of preprocessed clips by a trained network."""
+"""Log-probabilities and summaries of preprocessed clips by a trained network."""
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from har.dataset.sequences import Sequences
 from har.dataset.windows import test_windows
+from har.models.persons import prominence
+from har.models.two_stream import TwoStream
 from har.params import Windows
 
 _CLIPS_AT_ONCE = 64  # so many fit the cache
@@ -42,3 +44,25 @@ def log_probabilities(network: nn.Module, clips: Sequences, settings: Windows) -
         each = network(windows.flatten(0, 1).to(device)).unflatten(0, windows.shape[:2])
         found.append(each.mean(1).log_softmax(1))
     return torch.cat(found).cpu().numpy()
+
+
+@torch.inference_mode()
+def summaries(network: TwoStream, clips: Sequences, settings: Windows) -> Tensor:
+    """The encoder's summary (N, W, H) of the most prominent person of each clip's windows.
+
+    The network is put into evaluation mode.
+    """
+    network.eval()
+    frames, offsets, lengths, fps = map(
+        torch.from_numpy, (clips.x, clips.offsets, clips.lengths, clips.fps)
+    )
+    found = []
+    for start in range(0, len(clips), _CLIPS_AT_ONCE):
+        some = slice(start, start + _CLIPS_AT_ONCE)
+        windows = test_windows(frames, offsets[some], lengths[some], settings, fps[some])
+        each = windows.flatten(0, 1)
+        seen = (each[..., -1] > 0).flatten(2).any(2)
+        who = prominence(each, clips.layout).masked_fill(~seen, -1).argmax(1)
+        own = network.encode(each[torch.arange(len(each)), who])
+        found.append(own.unflatten(0, windows.shape[:2]))
+    return torch.cat(found).clone()  # usable outside of inference mode

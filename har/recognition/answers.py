@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from har.clips import UNLABELLED, Clip, ClipSet
-from har.recognition.recognizer import Recognizer
+from har.recognition.recognizer import UNKNOWN, Recognizer
 from har.recognition.timeline import persons_apart, windows
 
 
@@ -25,6 +25,7 @@ class Answer:
         start: first frame, from 0.
         end: frame after the last one.
         probabilities: (K,), or None where nobody was seen.
+        unknown: whether it is none of the model's classes.
     """
 
     clip: Clip
@@ -33,6 +34,7 @@ class Answer:
     start: int
     end: int
     probabilities: np.ndarray | None
+    unknown: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,19 +77,23 @@ def ask(
     window, stride = lengths if lengths[0] else (whole, whole)
     for person, own in people:
         for found in windows(recognizer, own, window, stride):
-            yield Answer(clip, true, person, found.start, found.end, found.probabilities)
+            yield Answer(
+                clip, true, person, found.start, found.end, found.probabilities, found.unknown
+            )
 
 
 def accuracy(answers: Sequence[Answer], classes: Sequence[str]) -> tuple[int, int] | None:
     """Number of correct answers, and of answers whose true class the model knows."""
     asked = [answer for answer in answers if answer.true_class in classes]
-    hits = [
-        answer
-        for answer in asked
-        if answer.probabilities is not None
-        and classes[int(answer.probabilities.argmax())] == answer.true_class
-    ]
+    hits = [answer for answer in asked if name(answer, classes) == answer.true_class]
     return (len(hits), len(asked)) if asked else None
+
+
+def name(answer: Answer, classes: Sequence[str]) -> str | None:
+    """The most probable class or `unknown`; None where nobody was seen."""
+    if answer.probabilities is None or answer.unknown:
+        return UNKNOWN if answer.unknown else None
+    return classes[int(answer.probabilities.argmax())]
 
 
 def top(answer: Answer, classes: Sequence[str], count: int) -> list[tuple[str, float]]:
@@ -129,7 +135,9 @@ def as_text(answers: Sequence[Answer], classes: Sequence[str], count: int, times
             places.append(f"{times.text(answer.start)} - {times.text(answer.end)}")
         found = top(answer, classes, count)
         best, percent = "(nobody seen)", ""
-        if found:
+        if answer.unknown:
+            best, found = UNKNOWN, [("", 0.0), *found]
+        elif found:
             best, percent = found[0][0], _percent(found[0][1]).rjust(8)
         rest = ", ".join(f"{name} {_percent(share)}" for name, share in found[1:])
         verdict = ""
@@ -141,12 +149,13 @@ def as_text(answers: Sequence[Answer], classes: Sequence[str], count: int, times
 
 
 def ranking(answer: Answer, classes: Sequence[str], count: int) -> str:
-    """The most probable classes of one answer, one per line."""
+    """The most probable classes of one answer, one per line; the first says it if it is none."""
     found = top(answer, classes, count)
+    none = f"{UNKNOWN}: none of these, which are the nearest\n" if answer.unknown else ""
     rows = [
         [f"{rank}.", name, _percent(share).rjust(8)] for rank, (name, share) in enumerate(found, 1)
     ]
-    return _aligned(rows) or "(nobody seen)"
+    return none + _aligned(rows) or "(nobody seen)"
 
 
 def as_json(
@@ -164,8 +173,9 @@ def as_json(
         if answer.true_class is not None:
             entry["true_class"] = answer.true_class
         entry |= {
-            "class": found[0][0] if found else None,
-            "probability": round(found[0][1], 6) if found else None,
+            "class": name(answer, classes),
+            "probability": round(found[0][1], 6) if found and not answer.unknown else None,
+            "unknown": answer.unknown,
             "top": [{"class": name, "probability": round(share, 6)} for name, share in found],
         }
         predictions.append(entry)
@@ -192,7 +202,9 @@ def as_csv(answers: Sequence[Answer], classes: Sequence[str], count: int, times:
     writer = csv.writer(file, lineterminator="\n")
     ranks = [f"{what}_{rank}" for rank in range(1, count + 1) for what in ("class", "probability")]
     unit = times.unit
-    writer.writerow(["clip", "person", f"start_{unit}", f"end_{unit}", "true_class", *ranks])
+    writer.writerow(
+        ["clip", "person", f"start_{unit}", f"end_{unit}", "true_class", *ranks, "unknown"]
+    )
     for answer in answers:
         found = [cell for name, p in top(answer, classes, count) for cell in (name, round(p, 6))]
         writer.writerow(
@@ -204,6 +216,7 @@ def as_csv(answers: Sequence[Answer], classes: Sequence[str], count: int, times:
                 answer.true_class or "",
                 *found,
                 *[""] * (len(ranks) - len(found)),
+                "yes" if answer.unknown else "",
             ]
         )
     return file.getvalue().rstrip("\n")

@@ -23,12 +23,14 @@ class Now:
     Attributes:
         time: seconds that were seen so far.
         probabilities: (K,), None where nobody was seen in the window.
+        unknown: whether it is none of the K actions.
         delay: seconds from the arrival of that frame to the prediction.
         rate: frames per second that were processed.
     """
 
     time: float
     probabilities: np.ndarray | None
+    unknown: bool
     delay: float
     rate: float
 
@@ -64,7 +66,7 @@ def watch(
     def now(found: Window) -> Now:
         rate = (len(arrivals) - 1) / max(arrivals[-1] - arrivals[0], 1e-9)
         delay = clock() - arrivals[-1]
-        return Now(found.end / USUAL_FPS, found.probabilities, delay, rate)
+        return Now(found.end / USUAL_FPS, found.probabilities, found.unknown, delay, rate)
 
     length, stride = (max(round(seconds * USUAL_FPS), 1) for seconds in (window, every))
     stream: Stream | None = None

@@ -1,6 +1,6 @@
 """A trained network with its preprocessing: from raw clips to class probabilities."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +15,26 @@ from har.evaluation.calibration import apply_temperature
 from har.models import build, fold_batch_norms
 from har.models.checkpoint import Checkpoint, load_checkpoint
 from har.models.inference import log_probabilities
+from har.models.novelty import directions, distances
+from har.models.two_stream import TwoStream
+
+NONE = "none"  # the class of random motion in models/everyday.safetensors
+UNKNOWN = "unknown"  # what a clip is called that is of none of the classes
 
 
 @dataclass(frozen=True)
 class Recognizer:
-    """A trained network with all settings that it needs to name the action of a raw clip."""
+    """A trained network with all settings that it needs to name the action of a raw clip.
+
+    Attributes:
+        checkpoint: what was trained.
+        model: its network.
+        reject: whether `answer_clips` may call a clip unknown.
+    """
 
     checkpoint: Checkpoint
     model: nn.Module
+    reject: bool = True
 
     @staticmethod
     def load(path: str | Path) -> "Recognizer":
@@ -80,15 +92,37 @@ class Recognizer:
         return self.predict(make_clip("clip", keypoints, scores, image_size, dimensions, fps=fps))
 
     def predict_clips(self, clips: list[Clip]) -> np.ndarray:
-        """Class probabilities (N, K) of many clips.
+        """Class probabilities (N, K) of many clips; raises as `answer_clips`."""
+        return replace(self, reject=False).answer_clips(clips)[0]
+
+    def answer_clips(self, clips: list[Clip]) -> tuple[np.ndarray, np.ndarray]:
+        """Class probabilities (N, K) of many clips, and which (N,) are of none of the classes.
+
+        A clip is unknown where it is far from all clips that the network learnt from. A network
+        that learnt a class `none` in simulation instead says so by that class.
 
         Raises:
             UserError: a clip's joints are not those of the checkpoint's layout, the image size is
                 needed and unknown, or coordinates are too large.
         """
-        checkpoint, layout = self.checkpoint, self.checkpoint.layout
         if not clips:
-            return np.empty((0, len(self.classes)), np.float32)
+            return np.empty((0, len(self.classes)), np.float32), np.zeros(0, bool)
+        checkpoint, sequences = self.checkpoint, self._sequences(clips)
+        found = log_probabilities(self.model, sequences, checkpoint.model.windows)
+        for clip, row in zip(clips, found, strict=True):
+            if np.isnan(row).any():
+                raise UserError(f"clip {clip.id} gives no finite answer: are its keypoints pixels?")
+        unknown = np.zeros(len(clips), bool)
+        if self.reject and checkpoint.known and isinstance(self.model, TwoStream):
+            own = directions(self.model, sequences, checkpoint.model.windows)
+            unknown = distances(own, checkpoint.known.directions) > checkpoint.known.farthest
+        elif self.reject and NONE in self.classes:
+            unknown = found.argmax(axis=1) == self.classes.index(NONE)
+        return apply_temperature(found, checkpoint.temperature), unknown
+
+    def _sequences(self, clips: list[Clip]) -> Sequences:
+        """Preprocessed clips."""
+        checkpoint, layout = self.checkpoint, self.checkpoint.layout
         preprocessed = []
         for clip in clips:
             joints, dimensions = clip.keypoints.shape[2:]
@@ -107,9 +141,4 @@ class Recognizer:
                 poses = preprocess(poses, clip.image_size, checkpoint.preprocess, layout, clip.fps)
             preprocessed.append(poses)
         rates = [0.0 if checkpoint.preprocess.frames else clip.fps for clip in clips]
-        sequences = Sequences.from_clips(preprocessed, {}, fps=rates)
-        found = log_probabilities(self.model, sequences, checkpoint.model.windows)
-        for clip, row in zip(clips, found, strict=True):
-            if np.isnan(row).any():
-                raise UserError(f"clip {clip.id} gives no finite answer: are its keypoints pixels?")
-        return apply_temperature(found, checkpoint.temperature)
+        return Sequences.from_clips(preprocessed, {"layout": layout.setting}, fps=rates)

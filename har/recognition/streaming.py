@@ -33,12 +33,14 @@ class Window:
         start: first frame, from 0.
         end: frame after the last one.
         probabilities: (K,), or None where nobody was seen.
+        unknown: whether it is none of the K actions.
         persons: slot -> (K,) of that person alone; empty unless asked for.
     """
 
     start: int
     end: int
     probabilities: np.ndarray | None
+    unknown: bool = False
     persons: dict[int, np.ndarray] = field(default_factory=dict)
 
 
@@ -248,12 +250,14 @@ class Stream:
             alone = {}
         together = [everybody] if everybody[..., -1].any() else []
         poses = [*together, *(person[None] for person in alone.values())]
-        found = iter(self.recognizer.predict_clips([self._clip(each) for each in poses]))
+        rows, unknown = self.recognizer.answer_clips([self._clip(each) for each in poses])
+        number = len(together)
         return Window(
             stretch.start,
             stretch.start + len(stretch.frames),
-            next(found) if together else None,
-            dict(zip(alone, found, strict=True)),
+            rows[0] if together else None,
+            bool(unknown[:number].any()),
+            dict(zip(alone, rows[number:], strict=True)),
         )
 
     def _clip(self, poses: np.ndarray) -> Clip:

@@ -54,9 +54,13 @@ def windows(recognizer: Recognizer, clip: Clip, window: int, stride: int) -> Ite
         spans = [(stretch.start, stretch.start + len(stretch.frames)) for stretch in some]
         clips = [cut(clip, start, end) for start, end in spans]
         seen = [bool(one.scores.any()) for one in clips]
-        rows = iter(recognizer.predict_clips([c for c, s in zip(clips, seen, strict=True) if s]))
+        rows = zip(
+            *recognizer.answer_clips([c for c, s in zip(clips, seen, strict=True) if s]),
+            strict=True,
+        )
         for (start, end), somebody in zip(spans, seen, strict=True):
-            yield Window(start, end, next(rows) if somebody else None)
+            row, unknown = next(rows) if somebody else (None, False)
+            yield Window(start, end, row, bool(unknown))
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from har.clips import Clip, make_clip
 from har.clips.arrays import numbers
 from har.errors import UserError
-from har.recognition.recognizer import Recognizer
+from har.recognition.recognizer import UNKNOWN, Recognizer
 
 # Of one request, over all its clips and persons: about half an hour of one person.
 MOST_FRAMES = 50_000
@@ -43,7 +43,8 @@ class ServedModel:
                 Without scores, joints at (0, 0) or null are missing.
 
         Returns:
-            For each clip `class`, its `probability`, and `probabilities` of all classes.
+            For each clip `class`, its `probability`, and `probabilities` of all classes. The class
+            of a clip that is none of them is `unknown`, with probability 0.
 
         Raises:
             MlflowException: a clip is wrong; a server responds 400 with the reason.
@@ -58,7 +59,7 @@ class ServedModel:
                 raise UserError("the request holds no clip")
             if sum(clip.scores[..., 0].size for clip in clips) > MOST_FRAMES:
                 raise UserError(f"more than {MOST_FRAMES} frames in one request: send fewer clips")
-            probabilities = self.recognizer.predict_clips(clips)
+            probabilities, unknown = self.recognizer.answer_clips(clips)
         except UserError as error:
             # A server responds 400 with this reason.
             raise MlflowException(str(error), INVALID_PARAMETER_VALUE) from None
@@ -66,7 +67,11 @@ class ServedModel:
             # The traceback belongs into the server's log, not into the response.
             logging.getLogger(__name__).exception("prediction failed")
             raise MlflowException("the model failed on this input") from None
-        return [_answer(self.recognizer.classes, row) for row in probabilities.astype(float)]
+        classes = self.recognizer.classes
+        return [
+            _answer(classes, row, refused)
+            for row, refused in zip(probabilities.astype(float), unknown, strict=True)
+        ]
 
 
 def clip_of_row(row: dict[str, Any], number: int, dimensions: int = 2) -> Clip:
@@ -117,11 +122,11 @@ def _rows(model_input: Any) -> list[dict[str, Any]]:
     raise UserError("give a list of clips, each with keypoints")
 
 
-def _answer(classes: list[str], probabilities: np.ndarray) -> dict[str, Any]:
+def _answer(classes: list[str], probabilities: np.ndarray, unknown: bool) -> dict[str, Any]:
     best = int(probabilities.argmax())
     return {
-        "class": classes[best],
-        "probability": float(probabilities[best]),
+        "class": UNKNOWN if unknown else classes[best],
+        "probability": 0.0 if unknown else float(probabilities[best]),
         "probabilities": dict(zip(classes, probabilities.tolist(), strict=True)),
     }
 

@@ -18,20 +18,19 @@ from torch import Tensor, nn
 from har.clips import UNLABELLED, ClipSet
 from har.dataset.preprocessing import preprocess
 from har.dataset.sequences import Sequences
-from har.dataset.windows import test_windows
 from har.errors import UserError
 from har.evaluation.calibration import apply_temperature, fit_temperature
 from har.evaluation.metrics import interval_over_groups
 from har.models import build
-from har.models.checkpoint import Checkpoint
+from har.models.checkpoint import Checkpoint, Known
 from har.models.encoder import encoder_of
-from har.models.persons import prominence
+from har.models.inference import summaries
+from har.models.novelty import directions_of, distances, remember
 from har.models.two_stream import TwoStream
 from har.training.closed_form import factor
 from har.training.ridge import fit_ridge
 
 _ENOUGH = 0.7  # lower bound of a class's share of right clips; ten of ten give .72
-_CLIPS_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -90,11 +89,11 @@ def teach(pretrained: Checkpoint, clip_set: ClipSet) -> tuple[Checkpoint, Report
     if not isinstance(network, TwoStream):
         raise UserError(f"a {settings.arch} network can't be taught: take a two_stream one")
     network.load_state_dict(encoder_of(pretrained.weights), strict=False)
-    summaries = _summaries(network, clips, pretrained)
+    seen = summaries(network, clips, settings.windows)
 
     groups, by_group = _groups(clips)
     single = _of_one_group(clips.labels, groups)
-    found = _fit(network, summaries, clips.labels, groups, single)[~single]
+    found = _fit(network, seen, clips.labels, groups, single)[~single]
     named = clips.take(~single)
     temperature = fit_temperature(named.labels, found, named.groups) if len(named) else 1.0
     report = _report(named, apply_temperature(found, temperature), by_group)
@@ -107,8 +106,18 @@ def teach(pretrained: Checkpoint, clip_set: ClipSet) -> tuple[Checkpoint, Report
         temperature=temperature,
         data_hash=hashlib.sha256(clips.x.tobytes() + clips.labels.tobytes()).hexdigest(),
         val={"left_out_in_turn": figures},
+        known=_known(directions_of(seen), groups),
     )
     return taught, report
+
+
+def _known(directions: np.ndarray, groups: np.ndarray) -> Known:
+    """What tells unknown clips, by distances (N,) from the clips (N, H) of other groups."""
+    apart = np.zeros(len(directions))
+    for group in np.unique(groups):
+        own = groups == group
+        apart[own] = distances(directions[own], directions[~own])
+    return remember(directions, apart, groups, 0)
 
 
 def _sequences(pretrained: Checkpoint, clip_set: ClipSet) -> Sequences:
@@ -139,25 +148,6 @@ def _sequences(pretrained: Checkpoint, clip_set: ClipSet) -> Sequences:
         groups=[clip.group for clip in clips],
         fps=[clip.fps for clip in clips],
     )
-
-
-@torch.inference_mode()
-def _summaries(network: TwoStream, clips: Sequences, pretrained: Checkpoint) -> Tensor:
-    """The encoder's summary (N, W, H) of the most prominent person of each clip's windows."""
-    frames, offsets, lengths, fps = map(
-        torch.from_numpy, (clips.x, clips.offsets, clips.lengths, clips.fps)
-    )
-    found = []
-    for some in torch.arange(len(clips)).split(_CLIPS_AT_ONCE):
-        windows = test_windows(
-            frames, offsets[some], lengths[some], pretrained.model.windows, fps[some]
-        )
-        each = windows.flatten(0, 1)
-        seen = (each[..., -1] > 0).flatten(2).any(2)
-        who = prominence(each, pretrained.layout).masked_fill(~seen, -1).argmax(1)
-        summaries = network.encode(each[torch.arange(len(each)), who])
-        found.append(summaries.unflatten(0, windows.shape[:2]))
-    return torch.cat(found).clone()  # usable outside of inference mode
 
 
 def _fit(

@@ -247,10 +247,10 @@ def test_curves_of_train_and_val():
 
 def test_timeline_shows_likely_classes_and_frames_the_highest():
     windows = [
-        (0.0, 2.0, np.array([0.7, 0.1, 0.1, 0.1])),
-        (1.0, 3.0, np.array([0.6, 0.25, 0.1, 0.05])),
-        (2.0, 4.0, None),
-        (3.0, 5.0, np.array([0.1, 0.1, 0.15, 0.65])),
+        (0.0, 2.0, np.array([0.7, 0.1, 0.1, 0.1]), False),
+        (1.0, 3.0, np.array([0.6, 0.25, 0.1, 0.05]), False),
+        (2.0, 4.0, None, False),
+        (3.0, 5.0, np.array([0.1, 0.1, 0.15, 0.65]), False),
     ]
     figure = charts.timeline("clip", {"": windows}, ["run", "sit", "swim", "$wave$"], "seconds")
     axes = figure.axes[0]
@@ -261,7 +261,15 @@ def test_timeline_shows_likely_classes_and_frames_the_highest():
     values = axes.collections[0].get_array()
     np.testing.assert_array_equal(values[0].filled(9), [0.7, 0.6, 9, 0.1])
     style.png(figure)
-    style.png(charts.timeline("clip", {"person 1": [(0, 9, None)]}, ["run"], "frames"))
+    style.png(charts.timeline("clip", {"person 1": [(0, 9, None, False)]}, ["run"], "frames"))
+
+
+def test_timeline_frames_nothing_where_the_action_is_unknown():
+    row = np.array([0.7, 0.3])
+    windows = [(0.0, 2.0, row, True), (2.0, 4.0, row, False)]
+    axes = charts.timeline("clip", {"": windows}, ["run", "sit"], "seconds").axes[0]
+    assert [patch.get_bbox().bounds for patch in axes.patches] == [(2.0, -0.5, 2.0, 1.0)]
+    assert axes.get_xlabel() == "seconds (without a frame: unknown)"
 
 
 def test_moving_clip_keeps_its_speed(monkeypatch):
