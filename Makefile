@@ -10,7 +10,7 @@ export PATH := $(shell cd .venv 2>/dev/null && pwd -P || echo "$$PWD/.venv")/bin
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help environment video mediapipe docs studio demo repro experiment crossval leaderboard bench audit-labels report deps pretrain test test-keras test-aeon check lock-check coverage ui plots serve lock clean dvc-ready history
+.PHONY: help environment video mediapipe docs studio demo repro experiment crossval leaderboard tuning bench audit-labels report deps pretrain test test-keras test-aeon check lock-check coverage ui plots serve lock clean dvc-ready history
 
 help:  ## list what there is
 	@grep -hE '^[a-z-]+:.*##' Makefile | awk -F ':.*## ' '{sub(/:.*/, "", $$1); printf "make %-12s %s\n", $$1, $$2}'
@@ -117,6 +117,9 @@ crossval: history  ## cross-validate over groups: make crossval ARGS='--folds 5 
 
 leaderboard: history  ## compare models: make leaderboard ARGS='--sources simulated --seeds 1,2,3'
 	@python -m benchmarks.leaderboard $(ARGS)
+
+tuning: .venv/installed .venv-peers/installed  ## peers with equal tuning: make tuning ARGS='--kth kth.pkl --models minirocket'
+	@python -m benchmarks.tuning $(ARGS)
 
 bench: dvc-ready  ## measure speed against peers, ten minutes of a quiet machine: make bench ARGS='--list ucf101_clips.csv'
 	@python -m benchmarks.bench $(ARGS)

@@ -30,6 +30,7 @@ from har.models.checkpoint import load_checkpoint
 from har.models.encoder import encoder_of
 from har.models.inference import log_probabilities
 from har.params import Params, load_params
+from har.training.closed_form import fit_closed_form
 from har.training.trainer import Trainer
 
 EVERYDAY = "models/everyday.safetensors"
@@ -72,6 +73,8 @@ def fitted(clips: Sequences, params: Params, seed: int) -> nn.Module:
     if params.model.pretrained == "motion":
         encoder = encoder_of(load_checkpoint(EVERYDAY).weights)
     none = clips.take(np.arange(0))
+    if params.model.arch == "minirocket":
+        return fit_closed_form(clips, none, params.model, params.train, seed)[0]
     trainer = Trainer(clips, none, params.model, params.train, seed, encoder=encoder)
     while not trainer.finished:
         trainer.step()

@@ -10,6 +10,7 @@ from importlib.resources import files
 import numpy as np
 
 from har.clips import USUAL_FPS
+from har.figures.skeletons import UNSURE
 from har.figures.style import LEFT, MIDDLE, RIGHT
 from har.skeleton import Layout
 
@@ -22,7 +23,7 @@ class Moving:
     """A clip on the page.
 
     Attributes:
-        poses: (M, T, V, C+1), joints with score 0 missing.
+        poses: (M, T, V, C+1); unsure joints are left out.
         fps: frames per second, 0 is unknown.
         lines: of text under it; the first is its name.
     """
@@ -83,7 +84,9 @@ def _frames(moving: Moving, layout: Layout) -> dict[str, object]:
     poses = moving.poses[:, :: math.ceil(moving.poses.shape[1] / _MOST_FRAMES)]
     step = moving.poses.shape[1] / poses.shape[1]
     points = poses[..., :2] * ((1, -1) if layout.dimensions == 3 else (1, 1))
-    seen = poses[..., -1] > 0
+    seen = poses[..., -1] >= UNSURE
+    if not seen.any():
+        seen = poses[..., -1] > 0
     pixels = np.full((*points.shape[:3], 2), -1)
     if seen.any():
         low, high = points[seen].min(0), points[seen].max(0)
