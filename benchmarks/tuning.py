@@ -131,11 +131,11 @@ def by_aeon(
         text = json.dumps(settings | {"random_state": seed})
         script = Path(__file__).with_name("aeon_peer.py").resolve()
         subprocess.run(
-            [PYTHON.resolve().parent / "python", script, given, found, text],
+            [PYTHON.absolute(), script, given, found, text],
             env=os.environ | one | {"TF_CPP_MIN_LOG_LEVEL": "3"},
             cwd=folder,
             check=True,
-            capture_output=True,
+            stdout=subprocess.DEVNULL,
         )
         arrays = np.load(found)
         return Answer(arrays["probabilities"], *arrays["seconds"].tolist())
