@@ -10,7 +10,7 @@ export PATH := $(shell cd .venv 2>/dev/null && pwd -P || echo "$$PWD/.venv")/bin
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help environment video mediapipe docs studio demo repro experiment crossval leaderboard tuning bench audit-labels report deps pretrain test test-keras test-aeon check lock-check coverage ui plots serve lock clean dvc-ready history
+.PHONY: help environment video websocket mediapipe docs studio demo repro experiment crossval leaderboard tuning bench audit-labels report deps pretrain test test-keras test-aeon check lock-check coverage ui plots serve lock clean dvc-ready history
 
 help:  ## list what there is
 	@grep -hE '^[a-z-]+:.*##' Makefile | awk -F ':.*## ' '{sub(/:.*/, "", $$1); printf "make %-12s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ docs: .venv/installed  ## build the documentation as a site that needs no networ
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock -r requirements-docs.lock
 	NO_MKDOCS_2_WARNING=1 COLUMNS=80 python -m mkdocs build --quiet --strict
 	@echo 'open site/index.html, or with search: python -m http.server --bind 127.0.0.1 --directory site 8000'
+
+websocket: .venv/installed  ## install what make serve needs to take frames over a WebSocket
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock -r requirements-websocket.lock
 
 repro: dvc-ready  ## run the whole pipeline; what is up to date is not run again
 	@python -m dvc repro
@@ -128,7 +131,7 @@ serve: .venv/installed  ## answer requests with the registered champion on port 
 	@python -m har serve
 
 lock: .venv/installed  ## write requirements.lock from what is installed
-	{ sed -n '/^#/p' requirements.lock; python -m pip freeze --all | sed '/^pip==/d; s/+cpu//' | grep -vxFf requirements-video.lock -f requirements-movement.lock -f requirements-docs.lock -f requirements-studio.lock; } > lock.part && mv lock.part requirements.lock
+	{ sed -n '/^#/p' requirements.lock; python -m pip freeze --all | sed '/^pip==/d; s/+cpu//' | grep -vxFf requirements-video.lock -f requirements-movement.lock -f requirements-docs.lock -f requirements-studio.lock -f requirements-websocket.lock; } > lock.part && mv lock.part requirements.lock
 
 clean:  ## remove what stages and tests made, keep the environment and downloads
 	rm -rf site data/prepared data/features data/split.csv models/unfinished models/baseline* models/improved* dvc_plots plots.html .pytest_cache .mypy_cache .ruff_cache

@@ -453,7 +453,7 @@ def serve(options: argparse.Namespace) -> None:
     from har.tracking import server
 
     model = options.model or f"models:/{load_params().tracking.registered_model}@champion"
-    server.serve(model, Path(), options.host, options.port)
+    server.serve(model, Path(), options.host, options.port, options.workers)
 
 
 def studio(options: argparse.Namespace) -> None:
@@ -879,6 +879,7 @@ def _parser() -> argparse.ArgumentParser:
         "--host", default="127.0.0.1", help="default: %(default)s, this machine only"
     )
     added.add_argument("--port", type=_count, default=5001, help="default: %(default)s")
+    added.add_argument("--workers", type=_count, default=1, help="processes (default: 1)")
 
     added = command("studio", studio, "open a page in the browser: watch, teach, explore")
     added.add_argument(

@@ -10,33 +10,33 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 from har.errors import UserError
+from har.recognition.recognizer import Recognizer
 from har.tracking.registry import SERVER_CODE, model_folder
 from har.tracking.store import REMEDY, shortened
+from har.tracking.streams import LARGEST_MESSAGE, App, Message, Receive, Send, streamed
 
 LARGEST_BODY = 16 * 2**20
 SECONDS = 30
 _FOLDER = "HAR_SERVED_FOLDER"
-_MOST_AT_ONCE = 16
+_MOST_CONNECTIONS = 256  # of a worker
+_MOST_HELD = 16 * LARGEST_BODY  # bytes of unfinished requests
 _LONGEST_REASON = 1000
 # The first key of a request in TensorFlow Serving's form.
 _INSTANCES = re.compile(rb'\A(\s*\{\s*)"instances"')
-
-_Message = MutableMapping[str, Any]
-_Receive = Callable[[], Awaitable[_Message]]
-_Send = Callable[[_Message], Awaitable[None]]
-_App = Callable[[MutableMapping[str, Any], _Receive, _Send], Awaitable[None]]
 
 
 class _RefusalError(Exception):
     """Status and reason for refusing a request before it reaches the model."""
 
 
-def serve(model: str, project: Path, host: str = "127.0.0.1", port: int = 5001) -> NoReturn:
+def serve(
+    model: str, project: Path, host: str = "127.0.0.1", port: int = 5001, workers: int = 1
+) -> NoReturn:
     """Replace this process by a server of a registered model, with the code registered with it.
 
     Args:
@@ -44,6 +44,7 @@ def serve(model: str, project: Path, host: str = "127.0.0.1", port: int = 5001) 
         project: folder of `mlflow.db`, used where no server is set.
         host: address to listen on; the default is this machine only.
         port: TCP port.
+        workers: processes; one that dies is replaced.
 
     Raises:
         UserError: there is no such model.
@@ -59,13 +60,18 @@ def serve(model: str, project: Path, host: str = "127.0.0.1", port: int = 5001) 
     example = folder / "serving_input_example.json"
     data = shlex.quote(f"@{example}")
     print(f"  curl -H 'Content-Type: application/json' -d {data} {address}", flush=True)
-    environment = os.environ | {
-        _FOLDER: str(folder),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT": os.environ.get(
-            "MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT", str(SECONDS)
-        ),
-    }
+    # Requests are computed beside each other, so each takes one thread.
+    environment = (
+        {"OMP_NUM_THREADS": "1"}
+        | os.environ
+        | {
+            _FOLDER: str(folder),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT": os.environ.get(
+                "MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT", str(SECONDS)
+            ),
+        }
+    )
     command = [
         sys.executable,
         "-m",
@@ -79,7 +85,11 @@ def serve(model: str, project: Path, host: str = "127.0.0.1", port: int = 5001) 
         "--port",
         str(port),
         "--limit-concurrency",
-        str(_MOST_AT_ONCE),
+        str(_MOST_CONNECTIONS),
+        "--ws-max-size",
+        str(LARGEST_MESSAGE),
+        "--workers",
+        str(workers),
         "--log-level",
         "warning",
     ]
@@ -87,28 +97,55 @@ def serve(model: str, project: Path, host: str = "127.0.0.1", port: int = 5001) 
     os.execve(sys.executable, command, environment)  # so that signals reach the server
 
 
-def application() -> _App:
-    """Uvicorn's application: MLflow's scoring server of the model in `_FOLDER`, guarded."""
+def application() -> App:
+    """Uvicorn's application: MLflow's scoring server of the model in `_FOLDER`, and its streams."""
     from mlflow.pyfunc import load_model, scoring_server
 
-    app = scoring_server.init(load_model(os.environ[_FOLDER]))
-    return guarded(app, LARGEST_BODY, SECONDS)
+    folder = Path(os.environ[_FOLDER])
+    model = load_model(str(folder))
+    checkpoint = folder / model.metadata.flavors["python_function"]["data"]
+    app = guarded(scoring_server.init(model), LARGEST_BODY, SECONDS)
+    return streamed(app, Recognizer.load(checkpoint))
 
 
-def guarded(app: _App, largest_body: int, seconds: float) -> _App:
+def guarded(app: App, largest_body: int, seconds: float, most_held: int = _MOST_HELD) -> App:
     """Wrap a scoring server (ASGI).
 
-    Bodies must be JSON, of at most `largest_body` bytes, and arrive within `seconds`. The response
-    to any error is `{"error": reason}` and nothing else.
+    Bodies must be JSON, of at most `largest_body` bytes, and arrive within `seconds`; those that
+    are arriving may have `most_held` bytes together. The response to any error is
+    `{"error": reason}` and nothing else.
     """
+    held = 0
 
-    async def guard(scope: MutableMapping[str, Any], receive: _Receive, send: _Send) -> None:
+    async def read(receive: Receive) -> bytes:
+        nonlocal held
+        body = bytearray()
+        try:
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise _RefusalError(400, "the request broke off")
+                part = message.get("body", b"")
+                body += part
+                held += len(part)
+                if len(body) > largest_body:
+                    raise _RefusalError(
+                        413, f"the request is larger than {largest_body} bytes: send less"
+                    )
+                if held > most_held:
+                    raise _RefusalError(503, "the server is busy: try again later")
+                if not message.get("more_body"):
+                    return bytes(body)
+        finally:
+            held -= len(body)
+
+    async def guard(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] != "/invocations":
             await app(scope, receive, send)
             return
         try:
             _check_type(scope)
-            body = await asyncio.wait_for(_read(receive, largest_body), seconds)
+            body = await asyncio.wait_for(read(receive), seconds)
             # From "instances", MLflow makes one array of all clips, which may differ in length.
             body = _INSTANCES.sub(rb'\1"inputs"', body, count=1)
             status, answer = await _ask(app, scope, body)
@@ -135,31 +172,18 @@ def _check_type(scope: MutableMapping[str, Any]) -> None:
         raise _RefusalError(415, "send JSON, with the header Content-Type: application/json")
 
 
-async def _read(receive: _Receive, largest_body: int) -> bytes:
-    body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _RefusalError(400, "the request broke off")
-        body += message.get("body", b"")
-        if len(body) > largest_body:
-            raise _RefusalError(413, f"the request is larger than {largest_body} bytes: send less")
-        if not message.get("more_body"):
-            return bytes(body)
-
-
-async def _ask(app: _App, scope: MutableMapping[str, Any], body: bytes) -> tuple[int, str]:
+async def _ask(app: App, scope: MutableMapping[str, Any], body: bytes) -> tuple[int, str]:
     """Returns the status, and the response or the reason of the failure."""
-    sent: list[_Message] = []
+    sent: list[Message] = []
     waiting = [{"type": "http.request", "body": body, "more_body": False}]
 
-    async def receive() -> _Message:
+    async def receive() -> Message:
         if waiting:
             return waiting.pop()
         await asyncio.Event().wait()  # the app listens for the client's disconnection
         raise AssertionError
 
-    async def collect(message: _Message) -> None:
+    async def collect(message: Message) -> None:
         sent.append(message)
 
     try:

@@ -33,7 +33,7 @@ def test_every_dependency_is_pinned_as_the_project_asks():
     asked = project["dependencies"] + project["optional-dependencies"]["dev"]
     for requirement in map(Requirement, asked):
         assert pinned[canonicalize_name(requirement.name)] in requirement.specifier, requirement
-    for extra in ("video", "movement", "docs", "audit", "studio"):
+    for extra in ("video", "movement", "docs", "audit", "studio", "websocket"):
         own = pins(f"requirements-{extra}.lock")
         for requirement in map(Requirement, project["optional-dependencies"][extra]):
             assert own[canonicalize_name(requirement.name)] in requirement.specifier, requirement

@@ -1,6 +1,7 @@
 import asyncio
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -15,12 +16,13 @@ import psutil
 import pytest
 import torch
 
-from har.clips import Clip
+from har.clips import Clip, make_clip
 from har.errors import UserError
 from har.models import build
 from har.models.checkpoint import Checkpoint, save_checkpoint
 from har.params import load_params
 from har.recognition.recognizer import Recognizer
+from har.recognition.timeline import windows
 from har.skeleton import LAYOUTS
 from har.tracking import server as serving
 from har.tracking.results import Result, record_results
@@ -163,7 +165,7 @@ def test_the_served_model_refuses_with_400_and_fails_without_a_traceback(checkpo
     assert "secret" in caplog.text
 
 
-def ask(app, *chunks, content_type=b"application/json", pause=0.0, most=10):
+def ask(app, *chunks, content_type=b"application/json", pause=0.0, most=10, held=100):
     """Status and answer of a guarded ASGI application."""
     waiting, sent = list(chunks), []
 
@@ -179,7 +181,7 @@ def ask(app, *chunks, content_type=b"application/json", pause=0.0, most=10):
         "path": "/invocations",
         "headers": [(b"content-type", content_type)],
     }
-    asyncio.run(serving.guarded(app, most, 0.2)(scope, receive, send))
+    asyncio.run(serving.guarded(app, most, 0.2, held)(scope, receive, send))
     return sent[0]["status"], json.loads(sent[1]["body"])
 
 
@@ -212,6 +214,8 @@ def test_the_guard_keeps_wrong_requests_from_the_model():
     assert ask(app, b"12345", b"123456")[0] == 413
     assert ask(app, b"1", b"2", pause=0.15)[0] == 408
     assert ask(app, b"a,b", content_type=b"text/csv")[0] == 415
+    status, answer = ask(app, b"1234", b"5678", held=6)
+    assert status == 503 and "busy" in answer["error"]
 
 
 def test_the_guard_gives_nothing_away():
@@ -314,43 +318,72 @@ def check_answers(server, checkpoint):
         assert status == 200 and len(json.loads(answer)["predictions"]) == 4, answer
 
 
-@pytest.mark.slow
-def test_our_server_over_a_real_connection(registered, checkpoint, tmp_path):
+@pytest.fixture(scope="module")
+def our_server(registered, tmp_path_factory):
+    """The server of `har serve`, and its log."""
     port = free_port()
     model = f"models:/{PARAMS.tracking.registered_model}@champion"
     code = f"from har.tracking.server import serve; serve({model!r}, Path(), port={port})"
     imports = f"import sys; from pathlib import Path; sys.path.insert(0, {str(ROOT)!r})"
-    command = [sys.executable, "-c", f"{imports}; {code}"]
-    log = tmp_path / "log.txt"
-    server = Server(command, registered, port, log)
-    try:
-        check_answers(server, checkpoint)
-        sockets = psutil.Process(server.process.pid).net_connections("inet")
-        assert {found.laddr.ip for found in sockets if found.status == "LISTEN"} == {"127.0.0.1"}
-        # The command that it prints works as it stands.
-        (curl,) = [line for line in log.read_text().splitlines() if line.startswith("  curl")]
-        answer = subprocess.run(curl, shell=True, capture_output=True, text=True).stdout
-        expected = Recognizer.load(checkpoint).predict(clip_of(ROWS[1]))
-        assert json.loads(answer)["predictions"][0]["class"] == CLASSES[expected.argmax()]
+    log = tmp_path_factory.mktemp("server") / "log.txt"
+    server = Server([sys.executable, "-c", f"{imports}; {code}"], registered, port, log)
+    yield server, log
+    server.stop()
 
-        asked = {"instances": [*ROWS, {"keypoints": ROWS[1]["keypoints"]}]}
-        assert len(json.loads(server.post(asked)[1])["predictions"]) == 4
-        for body, status, reason in [
-            ({"inputs": [row(keypoints="x")]}, 400, "keypoints"),
-            ({"inputs": [{"image_size": [1, 2]}]}, 400, "keypoints"),
-            ({"inputs": []}, 400, "keypoints"),
-            ({"other": 1}, 400, "inputs"),
-            (b"{", 400, "JSON"),
-            (b"[" * 100_000, 400, "deeply"),
-            (b" " * (serving.LARGEST_BODY + 1), 413, "larger"),
-        ]:
-            answered, text = server.post(body)
-            assert answered == status and reason in json.loads(text)["error"], text
-            assert "Traceback" not in text and str(ROOT) not in text and len(text) < 1000
-        assert server.post(b"a,b\n", "text/csv")[0] == 415
-        assert server.post({"inputs": [ROWS[0]]})[0] == 200  # still there
-    finally:
-        server.stop()
+
+@pytest.mark.slow
+def test_our_server_over_a_real_connection(our_server, checkpoint):
+    server, log = our_server
+    check_answers(server, checkpoint)
+    sockets = psutil.Process(server.process.pid).net_connections("inet")
+    assert {found.laddr.ip for found in sockets if found.status == "LISTEN"} == {"127.0.0.1"}
+    # The command that it prints works as it stands.
+    (curl,) = [line for line in log.read_text().splitlines() if line.startswith("  curl")]
+    answer = subprocess.run(curl, shell=True, capture_output=True, text=True).stdout
+    expected = Recognizer.load(checkpoint).predict(clip_of(ROWS[1]))
+    assert json.loads(answer)["predictions"][0]["class"] == CLASSES[expected.argmax()]
+
+    asked = {"instances": [*ROWS, {"keypoints": ROWS[1]["keypoints"]}]}
+    assert len(json.loads(server.post(asked)[1])["predictions"]) == 4
+    for body, status, reason in [
+        ({"inputs": [row(keypoints="x")]}, 400, "keypoints"),
+        ({"inputs": [{"image_size": [1, 2]}]}, 400, "keypoints"),
+        ({"inputs": []}, 400, "keypoints"),
+        ({"other": 1}, 400, "inputs"),
+        (b"{", 400, "JSON"),
+        (b"[" * 100_000, 400, "deeply"),
+        (b" " * (serving.LARGEST_BODY + 1), 413, "larger"),
+    ]:
+        answered, text = server.post(body)
+        assert answered == status and reason in json.loads(text)["error"], text
+        assert "Traceback" not in text and str(ROOT) not in text and len(text) < 1000
+    assert server.post(b"a,b\n", "text/csv")[0] == 415
+    assert server.post({"inputs": [ROWS[0]]})[0] == 200  # still there
+
+
+@pytest.mark.slow
+def test_frames_over_a_real_websocket(our_server, checkpoint, capsys):
+    client = pytest.importorskip("websockets.sync.client", reason="needs the extra websocket")
+    server, _ = our_server
+    address = server.address.removeprefix("http://")
+    text = (ROOT / "docs/mlflow.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(import json\nfrom websockets.*?)```", text, re.DOTALL)
+    exec(example.replace("127.0.0.1:5001", address), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == str(CLASSES)
+    frames = np.array([[[100 + n, 200 + joint] for joint in range(17)] for n in range(60)])
+    expected = windows(Recognizer.load(checkpoint), make_clip("c", frames[None]), 50, 25)
+    for line, window in zip(lines[1:], expected, strict=True):
+        start, end, name, share = line.split()
+        assert (float(start), float(end)) == (window.start / 25, window.end / 25)
+        assert name == CLASSES[window.probabilities.argmax()]
+        assert float(share) == pytest.approx(window.probabilities.max(), abs=1e-5)
+
+    with client.connect(f"ws://{address}/stream") as large:
+        large.send(" " * (2**16 + 1))
+        with pytest.raises(Exception, match="1009"):
+            large.recv()
+    assert server.post({"inputs": [ROWS[0]]})[0] == 200  # still there
 
 
 @pytest.mark.slow
