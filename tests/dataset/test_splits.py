@@ -8,7 +8,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 from har.dataset import splits
 from har.errors import UserError
@@ -391,6 +391,93 @@ def test_every_clip_is_tested_in_one_fold(spanning):
         splits.group_folds(labels, groups, 4, 5, 0.2, seed=0)
 
 
+@pytest.mark.parametrize("folds,clips", [(3, range(2, 8)), (8, [3])])
+def test_folds_of_many_groups_are_those_of_scikit_learn(folds, clips):
+    generator = np.random.default_rng(folds)
+    rows = [(k, f"c{k}g{g}") for k in range(3) for g in range(8) for _ in range(clips[-1])]
+    rows = [row for row in rows if generator.random() < 0.8] if len(clips) > 1 else rows
+    labels, groups = np.array([k for k, _ in rows]), np.array([group for _, group in rows])
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=5)
+    for fold, (rest, members) in enumerate(splitter.split(labels, labels, groups), 1):
+        subsets = splits.group_folds(labels, groups, folds, fold, 0.2, seed=5)
+        np.testing.assert_array_equal(np.flatnonzero(subsets == "test"), members)
+        val = splits.group_split(labels[rest], groups[rest], 0.2, 0.0, seed=5)
+        np.testing.assert_array_equal(subsets[rest], val)
+
+
+def test_few_groups_are_dealt_more_evenly_than_scikit_learn_does():
+    generator = np.random.default_rng(2)
+    better = 0
+    for seed in range(4):
+        table = generator.integers(1, 20, (10, 2))
+        labels, groups = clips_by_group_and_class(table)
+        wanted = table.sum(axis=0) / 3
+
+        def unevenness(folds, labels=labels, wanted=wanted):
+            counts = np.array([np.bincount(labels[members]) for members in folds])
+            return ((counts - wanted) ** 2 / wanted).sum()
+
+        ours = [splits.group_folds(labels, groups, 3, k, 0.2, seed) == "test" for k in (1, 2, 3)]
+        splitter = StratifiedGroupKFold(3, shuffle=True, random_state=seed)
+        theirs = [members for _, members in splitter.split(labels, labels, groups)]
+        assert unevenness(ours) <= unevenness(theirs) + 1e-9
+        better += unevenness(ours) < unevenness(theirs) - 1e-9
+    assert better
+
+
+def test_each_of_two_folds_has_groups_for_train_and_val():
+    # One fold with the large group of a class and one with all others would balance the clips.
+    table = np.kron(np.eye(4, dtype=int), [[30], [1], [1], [1]])
+    labels, groups = clips_by_group_and_class(table)
+    for fold in (1, 2):
+        subsets = splits.group_folds(labels, groups, 2, fold, 0.2, seed=0)
+        for part in ("train", "val", "test"):
+            assert min(per_class(labels, subsets, part)) > 0
+
+
+def test_val_of_many_groups_has_its_share_and_is_drawn_by_the_seed():
+    labels, groups = clips_by_group_and_class(np.ones((41, 2), dtype=int))
+
+    def left_out(seed):
+        return splits.leave_one_group_out(labels, groups, 1, 0.4, seed)
+
+    assert [np.sum(left_out(seed) == "val") for seed in range(3)] == [32] * 3  # of 80
+    np.testing.assert_array_equal(left_out(1), left_out(1))
+    assert np.any(left_out(1) != left_out(2))
+
+
+def test_random_assignments_add_each_group_where_the_deviation_grows_least():
+    table = np.random.default_rng(0).integers(0, 5, (12, 3)).astype(float)
+    wanted = np.array([0.6, 0.25, 0.15])[:, None] * table.sum(axis=0)
+    found = splits._random_assignments(table, wanted, np.random.default_rng(1))
+    orders = np.random.default_rng(1).permuted(np.tile(np.arange(12), (splits.TRIES, 1)), axis=1)
+    for choice, order in zip(found[:20], orders, strict=False):
+        counts = np.zeros((3, 3))
+        for group in order:
+            after = [counts + np.eye(3)[[subset]].T * table[group] for subset in range(3)]
+            deviations = [((clips - wanted) ** 2 / wanted).sum() for clips in after]
+            assert deviations[choice[group]] == pytest.approx(min(deviations))
+            counts = after[choice[group]]
+
+
+def test_groups_are_moved_only_as_far_as_complete_subsets_need():
+    # The first subset needs both classes; group 1 has both and costs less than groups 0 and 2.
+    table = np.array([[9, 0], [2, 2], [0, 9], [1, 0]])
+    np.testing.assert_array_equal(
+        splits._repair(np.ones(4, dtype=int), table, subsets=2, complete=1), [1, 0, 1, 1]
+    )
+    assert splits._repair(np.zeros(2), np.array([[1, 1], [1, 0]]), subsets=2, complete=2) is None
+
+
+def test_a_class_that_is_not_in_the_way_is_not_named():
+    # Of three groups, each of classes 1 to 3 has two: no two subsets have all. Class 0 is apart.
+    table = np.zeros((5, 4), dtype=int)
+    table[3:, 0] = table[[0, 1], 1] = table[[1, 2], 2] = table[[0, 2], 3] = 1
+    labels, groups = clips_by_group_and_class(table)
+    with pytest.raises(UserError, match=r"puts class 1, class 2 and class 3 into each of train, v"):
+        splits.group_split(np.append(labels, [0, 1, 2, 3]), [*groups, *"aaaa"], 0.2, 0.2, seed=0)
+
+
 IDS = [f"clip{number}" for number in range(12)]
 LABELS = [0, 1] * 6
 GROUPS = [f"g{number // 2}" for number in range(12)]
@@ -438,6 +525,28 @@ def test_official_split_errors_name_what_is_there():
         official({"train1": IDS[:6], "test1": IDS[5:]})
     with pytest.raises(UserError, match="no clip of 'test1' is left"):
         official({"train1": IDS[:6], "test1": ["other"]})
+
+
+def test_val_of_an_official_split_is_that_of_its_train_groups():
+    labels, groups = made_up(spanning=True)
+    ids = [f"clip{number}" for number in range(len(labels))]
+    train = np.flatnonzero(groups < "g5")
+    lists = {
+        "train": [ids[index] for index in train],
+        "test": [clip for clip, group in zip(ids, groups, strict=True) if group >= "g5"],
+    }
+    for seed in (3, 4, 5):
+        subsets, _ = splits.official_split(ids, labels, groups, lists, "auto", 0.3, seed)
+        expected = splits.group_split(labels[train], groups[train], 0.3, 0.0, seed)
+        np.testing.assert_array_equal(subsets[train], expected)
+    lists, names = {"train": ["a", "b", "c"], "test": ["d"]}, ["sit", "jump"]
+    with pytest.raises(UserError, match="class jump has 1 group, but train and val need 2"):
+        splits.official_split([*"abcd"], [0, 0, 1, 1], [*"abcd"], lists, "auto", 0.3, 0, names)
+
+
+def test_a_split_without_a_name_is_chosen_as_auto():
+    with pytest.raises(UserError, match=r"set split\.official to one of: auto, 2"):
+        official({"train": IDS[:6], "test": IDS[6:], "train2": IDS[6:], "test2": IDS[:6]}, "3")
 
 
 def test_audit_counts_by_class_and_group():
