@@ -111,8 +111,8 @@ def with_overrides(params: Params, overrides: tuple[str, ...]) -> Params:
 def run(experiments: list[Experiment], workers: int = 1) -> dict[str, Outcome]:
     """Queue experiments, wait for them, read their results.
 
-    An experiment whose name exists at this commit is not run again, so a study that was
-    interrupted goes on where it stopped.
+    An experiment whose name exists at this commit is not run again, so an
+    interrupted study is resumed.
 
     Raises:
         UserError: an experiment failed, or DVC could not keep it here.

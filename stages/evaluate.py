@@ -134,7 +134,7 @@ def headline(evaluation: dict[str, Any]) -> dict[str, float]:
     """The few figures that DVC prints, under names that leave room for them in 80 columns.
 
     Accuracy of the improved model, its 95 % interval over groups and its macro-F1, the accuracy of
-    the baseline, and the number of held-out clips with a sister clip in training.
+    the baseline, and the number of held-out clips whose group has a clip in training.
     """
     improved = evaluation["improved"]
     found = {

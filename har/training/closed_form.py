@@ -64,7 +64,7 @@ def fit_closed_form(
 
 
 def left_out_answers(clips: Sequences, model: Model, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """What networks that did not learn from a clip's group say of it.
+    """Predict each clip by a network that was fitted without the clip's group.
 
     Args:
         clips: at least two groups; a clip of unknown group is a group of its own.

@@ -23,7 +23,7 @@ _SHA256 = "adbc87995b9a298f58c492d3d182027a2eeb48e9c461b82f6b800b28614ff935"
 
 
 def cache_folder() -> Path:
-    """Where weights are kept: HAR_MODELS, else `har` in the user's cache folder."""
+    """The folder of the weights: HAR_MODELS, else `har` in the user's cache folder."""
     if folder := os.environ.get("HAR_MODELS"):
         return Path(folder)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "har"

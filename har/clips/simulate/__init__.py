@@ -27,7 +27,7 @@ GROUPS = range(1, 26)
 
 @dataclass(frozen=True)
 class Filming:
-    """How the videos of a class are shot and cut.
+    """Statistics of a class's videos: how they are shot and cut.
 
     Lengths and persons were fitted to the list of UCF101's clips: log-normal, with one part that
     a group's clips share and one part of each clip's own.
@@ -145,18 +145,18 @@ class _Film:
     shake: np.ndarray  # (T, 1, 2)
 
     def project(self, points: np.ndarray) -> np.ndarray:
-        out = np.empty((*points.shape[:-1], 2))
+        pixels = np.empty((*points.shape[:-1], 2))
         for number, camera in enumerate(self.cameras):
-            at = self.shot == number
-            out[at] = camera.project(points[at], self.zoom[at], self.shake[at])
-        return out
+            frames = self.shot == number
+            pixels[frames] = camera.project(points[frames], self.zoom[frames], self.shake[frames])
+        return pixels
 
     def facing(self, head: np.ndarray) -> np.ndarray:
-        """How far faces (T, 3, 3) are turned to the image's right; see `detector.detect`."""
+        """Turn of faces (T, 3, 3) to the image's right; see `detector.detect`."""
         ahead = np.empty((len(head), 3))
         for number, camera in enumerate(self.cameras):
-            at = self.shot == number
-            ahead[at] = camera.turn(-head[at, :, 2])
+            frames = self.shot == number
+            ahead[frames] = camera.turn(-head[frames, :, 2])
         away = ahead[:, 2] > 0
         sideways = ahead[:, 0]
         return np.where(away, np.sign(sideways) * (2 - np.abs(sideways)), sideways)

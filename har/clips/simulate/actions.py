@@ -1,9 +1,9 @@
-"""What people do: spells of work and of other things, and where the hands are meanwhile.
+"""Actions: spells of work and of other things, with the places of the hands.
 
 A session is one continuous video of one person, or of one person and a helper who works on that
 person's head. It is a chain of spells. In a work spell the hands do what the class does; the other
 spells (showing the tool, talking, resting, reaching for something, touching one's own face or
-hair) are the same in all classes, so that a frame by itself often says little.
+hair) are the same in all classes, so that a single frame often says little.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ TORSO, HEAD, OTHER_HEAD, OTHER_TORSO = range(4)
 
 @dataclass(frozen=True)
 class Habits:
-    """What stays the same for one person through a session."""
+    """Properties of one person that stay the same through a session."""
 
     hand: int  # the hand preferred for work
     switch: float  # probability that a work spell uses the other hand
@@ -72,7 +72,7 @@ class Stroke:
 
 @dataclass(frozen=True)
 class Grip:
-    """Where a wrist is in a work spell and how it moves there."""
+    """Place and movement of a wrist in a work spell."""
 
     place: np.ndarray
     axes: int

@@ -140,11 +140,11 @@ def joints(
 
     `poles` are (3,) in the torso's axes: where each elbow points.
     """
-    out = np.empty((len(axes.torso), 17, 3))
+    points = np.empty((len(axes.torso), 17, 3))
     face = np.array([[0, 0.03, -1.22], [body.eye, 0, -1], [-body.eye, 0, -1]]) * (1, 1, body.face)
     ears = np.array([[body.ear, 0.01, 0], [-body.ear, 0.01, 0]])
     for joint, point in enumerate((*face, *ears)):
-        out[:, joint] = axes.skull + turned(axes.head, point)
+        points[:, joint] = axes.skull + turned(axes.head, point)
     seat = axes.shoulders + turned(axes.torso, np.array([0, body.torso, 0]))
     knee = np.array([0, 0.1, -1.0]) if seated else np.array([0, 1.0, -0.02])
     for side in (LEFT, RIGHT):
@@ -154,8 +154,8 @@ def joints(
         elbow, wrist = reach(shoulder, hands[side], pole, body.upper_arm, body.forearm)
         hip = seat + turned(axes.torso, np.array([sign * body.hip, 0, 0]))
         thigh = knee + np.array([0.15 * sign, 0, 0])
-        out[:, 5 + side], out[:, 7 + side], out[:, 9 + side] = shoulder, elbow, wrist
-        out[:, 11 + side] = hip
-        out[:, 13 + side] = hip + body.thigh * thigh / np.linalg.norm(thigh)
-        out[:, 15 + side] = out[:, 13 + side] + np.array([0, body.shank, 0])
-    return out
+        points[:, 5 + side], points[:, 7 + side], points[:, 9 + side] = shoulder, elbow, wrist
+        points[:, 11 + side] = hip
+        points[:, 13 + side] = hip + body.thigh * thigh / np.linalg.norm(thigh)
+        points[:, 15 + side] = points[:, 13 + side] + np.array([0, body.shank, 0])
+    return points

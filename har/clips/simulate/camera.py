@@ -11,7 +11,7 @@ HEIGHT, WIDTH = 256, 340
 
 @dataclass(frozen=True)
 class Camera:
-    """Where the camera stands and what it shows.
+    """Place, direction and zoom of a camera.
 
     The camera looks at the scene from `distance` metres, turned by `yaw`, `pitch` and `roll`
     around the point `aim`, which appears at pixel `centre` plus the shake of each frame.

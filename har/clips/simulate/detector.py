@@ -34,7 +34,7 @@ class Detection:
 
 @dataclass(frozen=True)
 class Faults:
-    """What stays the same for one person in one session."""
+    """Properties of one person's detections that stay the same in a session."""
 
     offsets: np.ndarray  # (17,) logit by which this person's joints score better or worse
     covered: np.ndarray  # (17,) logit by which table, clothes or hair cover each joint
@@ -72,7 +72,7 @@ def detect(
     faults: Faults,
     confidence: float,
 ) -> Detection:
-    """What the detector makes of a person's true joints.
+    """Simulate the detections of a person's true joints.
 
     Args:
         generator: source of all randomness.
@@ -172,7 +172,7 @@ def _false_places(
     box_size: np.ndarray,
     faults: Faults,
 ) -> np.ndarray:
-    """Where joints (T, 17, 2) are put that cannot be seen, jumping from lure to lure."""
+    """False places (T, 17, 2) of unseen joints, which jump from lure to lure."""
     frame_count = len(keypoints)
     stray = box_low[:, None] + box_size[:, None] * faults.strays
     hand = np.where((logit[:, 9] > logit[:, 10])[:, None], keypoints[:, 9], keypoints[:, 10])
@@ -211,7 +211,7 @@ def fill_slots(detections: list[Detection], slots: int) -> tuple[np.ndarray, np.
 def appearances(
     generator: np.random.Generator, frame_count: int, share: float, peak: int
 ) -> np.ndarray:
-    """When a passing detection shows up (frames,): short spells, one of them at frame `peak`."""
+    """Frames (T,) with a passing detection: short spells, one of them at frame `peak`."""
     here = bursts(generator, frame_count, 0.3, 0.3 / share)
     here[peak : peak + 1 + int(generator.exponential(0.3) * FPS)] = True
     return here

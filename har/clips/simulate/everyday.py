@@ -127,18 +127,18 @@ def draw(
         classes: names out of CLASSES, may be none.
         persons: slots, M; other people stand in a few of those after the first.
         programs: further classes, one for each program. All classes are equally probable.
-        seconds: shortest and longest window, within what each class allows. Windows of one
-            length or nearly so tell tempo, which is what parts running from jogging.
+        seconds: shortest and longest window, within what each class allows. Windows of nearly
+            one length show the tempo, which separates running from jogging.
         shares: of windows whose joints come from HRNet, from MoveNet and from people's hands.
     """
     count = len(classes) + (0 if programs is None else len(programs))
     labels = np.sort(generator.integers(count, size=number))
     span = np.empty(number)
     for label, name in enumerate(classes):
-        at = labels == label
-        span[at] = _spans(generator, at.sum(), ACTIONS[name].seconds, seconds)
-    at = labels >= len(classes)
-    span[at] = _spans(generator, at.sum(), ACTIONS["none"].seconds, seconds)
+        members = labels == label
+        span[members] = _spans(generator, members.sum(), ACTIONS[name].seconds, seconds)
+    members = labels >= len(classes)
+    span[members] = _spans(generator, members.sum(), ACTIONS["none"].seconds, seconds)
     times = single(span)[:, None] * np.linspace(0, 1, frames, dtype=np.float32)
     bodies = sample_bodies(generator, number)
     motion = perform(generator, bodies, labels, times, classes, programs)
@@ -239,7 +239,7 @@ def _spans(
 
 
 def _direction(generator: np.random.Generator, size: int, view: Sequence[float]) -> np.ndarray:
-    """Where bodies look (size, 1): 0 is into the camera."""
+    """Direction (size, 1) in which bodies look: 0 is into the camera."""
     kind = generator.choice(4, size, p=view)
     side = np.where(generator.random(size) < 0.5, np.pi / 2, -np.pi / 2)
     centre = np.choose(kind, [np.zeros(size), side, np.full(size, np.pi), np.zeros(size)])

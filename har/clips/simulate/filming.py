@@ -70,7 +70,7 @@ BY_HAND = replace(HRNET, threshold=(0.35, 0.65), by_hand=True)
 
 @dataclass(frozen=True)
 class View:
-    """What a camera makes of moving bodies.
+    """Moving bodies in a camera's picture.
 
     Attributes:
         pixels: (N, T, 17, 2) true places in the picture.
@@ -88,7 +88,7 @@ class View:
     scale: np.ndarray
 
     def __getitem__(self, index: np.ndarray) -> "View":
-        """What the cameras see of some of the bodies."""
+        """The view of some of the bodies."""
         return View(*(getattr(self, field.name)[index] for field in fields(self)))
 
 
@@ -182,11 +182,11 @@ def facing(joints: np.ndarray, heading: np.ndarray) -> np.ndarray:
 def observe(
     generator: np.random.Generator, view: View, native: np.ndarray, detector: Detector
 ) -> np.ndarray:
-    """What an imperfect detector reports.
+    """Simulate an imperfect detector.
 
     Args:
         generator: source of all randomness.
-        view: what there is to see.
+        view: the true joints in the picture.
         native: (N,) frames that the video has in the window; noise is drawn for these and
             interpolated or left out as the frames are.
         detector: its habits.
@@ -239,7 +239,7 @@ def observe(
 def _lost(
     generator: np.random.Generator, view: View, native: np.ndarray, needs_hips: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What is not seen: joints (N, T, 17) outside, covered or missed alone; frames (N, T, 1)."""
+    """Unseen joints (N, T, 17): outside, covered or missed alone; and missed frames (N, T, 1)."""
     number, frames = view.pixels.shape[:2]
     beyond = (view.pixels <= 0) | (view.pixels >= view.image_size[:, None, None])
     outside = beyond[..., 0] | beyond[..., 1]
@@ -287,7 +287,7 @@ def _scores(generator: np.random.Generator, view: View, detector: Detector) -> n
 
 
 def _covered(view: View) -> np.ndarray:
-    """What the logits of scores (N, T, 17) lose by what stands before each joint."""
+    """Loss of the scores' logits (N, T, 17) by bodies in front of each joint."""
     loss = np.zeros(view.pixels.shape[:3], np.float32)
     sideways, ahead = view.facing[..., 0], view.facing[..., 1]
     # The far ear and eye of a face in profile; the whole face of a head seen from behind.

@@ -1,4 +1,4 @@
-"""What hands do: boxing, clapping, waving, and what people do with small things, also seated."""
+"""Movements of the hands: boxing, clapping, waving, handling small things, also seated."""
 
 import numpy as np
 

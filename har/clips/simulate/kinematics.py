@@ -84,7 +84,7 @@ def sample_bodies(generator: np.random.Generator, number: int) -> Bodies:
 
 @dataclass
 class Motion:
-    """What N bodies do over T frames; movements write into it.
+    """The motion of N bodies over T frames; movements write into it.
 
     Attributes:
         root: (N, T, 3) place of the point between the hips. Of GROUNDED bodies the height counts
@@ -159,10 +159,10 @@ def standing(number: int, frames: int) -> Motion:
 def turned(axes: np.ndarray, angle: np.ndarray, source: int, goal: int) -> np.ndarray:
     """Rotate axes (..., 3, 3) so that axis `source` moves by `angle` (...) towards axis `goal`."""
     cosine, sine = np.cos(angle)[..., None], np.sin(angle)[..., None]
-    out = axes.copy()
-    out[..., source, :] = cosine * axes[..., source, :] + sine * axes[..., goal, :]
-    out[..., goal, :] = cosine * axes[..., goal, :] - sine * axes[..., source, :]
-    return out
+    rotated = axes.copy()
+    rotated[..., source, :] = cosine * axes[..., source, :] + sine * axes[..., goal, :]
+    rotated[..., goal, :] = cosine * axes[..., goal, :] - sine * axes[..., source, :]
+    return rotated
 
 
 def two_bones(
@@ -200,18 +200,18 @@ def joints(bodies: Bodies, motion: Motion) -> np.ndarray:
     chest = turned(chest, motion.spine[..., 1], UP, LEFTWARD)
     chest = turned(chest, motion.spine[..., 2], FORWARD, LEFTWARD)
 
-    out = np.empty((number, frames, 17, 3), np.float32)
+    points = np.empty((number, frames, 17, 3), np.float32)
     root = motion.root.copy()
     planted = np.flatnonzero(motion.leg_mode == PLANTED)
     if len(planted):
         root[planted] = _lowered(bodies, motion, root, pelvis, planted)
     for side in (LEFT, RIGHT):
-        _legs(bodies, motion, root, pelvis, forward, side, out)
+        _legs(bodies, motion, root, pelvis, forward, side, points)
     grounded = motion.leg_mode == GROUNDED
     if grounded.any():
-        lowest = out[grounded][..., 15:17, Y].min(-1)
+        lowest = points[grounded][..., 15:17, Y].min(-1)
         lift = root[grounded][..., Y] + ANKLE - lowest
-        out[grounded, :, 11:17, Y] += lift[..., None]
+        points[grounded, :, 11:17, Y] += lift[..., None]
         root[grounded, :, Y] += lift
 
     middle = root + _lengths(bodies.trunk) * chest[..., UP, :]
@@ -221,10 +221,10 @@ def joints(bodies: Bodies, motion: Motion) -> np.ndarray:
     # The lower half of the neck leans with the chest, the upper half with the head.
     half = 0.5 * _lengths(bodies.neck)
     skull = middle + half * (chest[..., UP, :] + head[..., UP, :]) + 0.03 * chest[..., FORWARD, :]
-    _face(bodies, head, skull, out)
+    _face(bodies, head, skull, points)
     for side in (LEFT, RIGHT):
-        _arms(bodies, motion, middle, chest, skull, head, side, out)
-    return out
+        _arms(bodies, motion, middle, chest, skull, head, side, points)
+    return points
 
 
 def _lengths(lengths: np.ndarray) -> np.ndarray:
@@ -258,7 +258,7 @@ def _legs(
     pelvis: np.ndarray,
     forward: np.ndarray,
     side: int,
-    out: np.ndarray,
+    points: np.ndarray,
 ) -> None:
     outward = _outward(pelvis, side)
     hip = root + _lengths(bodies.hip) * outward
@@ -284,10 +284,10 @@ def _legs(
             bodies.thigh[planted],
             bodies.shank[planted],
         )
-    out[:, :, 11 + side], out[:, :, 13 + side], out[:, :, 15 + side] = hip, middle, end
+    points[:, :, 11 + side], points[:, :, 13 + side], points[:, :, 15 + side] = hip, middle, end
 
 
-def _face(bodies: Bodies, head: np.ndarray, skull: np.ndarray, out: np.ndarray) -> None:
+def _face(bodies: Bodies, head: np.ndarray, skull: np.ndarray, points: np.ndarray) -> None:
     """Nose, eyes and ears, metres from the middle of the head: to the left, up, forward."""
     places = single(
         [
@@ -298,7 +298,7 @@ def _face(bodies: Bodies, head: np.ndarray, skull: np.ndarray, out: np.ndarray) 
             [-0.073, 0, 0],
         ]
     )
-    out[:, :, :5] = skull[:, :, None] + _lengths(bodies.skull)[..., None] * (places @ head)
+    points[:, :, :5] = skull[:, :, None] + _lengths(bodies.skull)[..., None] * (places @ head)
 
 
 def _arms(
@@ -309,7 +309,7 @@ def _arms(
     skull: np.ndarray,
     head: np.ndarray,
     side: int,
-    out: np.ndarray,
+    points: np.ndarray,
 ) -> None:
     outward, up, forward = _outward(chest, side), chest[..., UP, :], chest[..., FORWARD, :]
     raised, plane, roll, bend = np.moveaxis(motion.arms[:, :, side], -1, 0)[..., None]
@@ -333,12 +333,12 @@ def _arms(
         target = motion.hands[reaching, :, side]
         goal = target.copy()
         for axes, name, start in ((chest, CHEST, middle), (head, FACE, skull)):
-            at = np.flatnonzero(mode == name)
-            if len(at):
-                who = reaching[at]
+            chosen = np.flatnonzero(mode == name)
+            if len(chosen):
+                who = reaching[chosen]
                 scale = _lengths(bodies.arm if name == CHEST else bodies.skull)[who]
-                place = scale * target[at]
-                goal[at] = (
+                place = scale * target[chosen]
+                goal[chosen] = (
                     start[who]
                     + place[..., :1] * _outward(axes[who], side)
                     + place[..., 1:2] * axes[who][..., UP, :]
@@ -357,7 +357,7 @@ def _arms(
         elbow[reaching], wrist[reaching] = two_bones(
             start, goal, pole, bodies.upper_arm[reaching], bodies.forearm[reaching]
         )
-    out[:, :, 5 + side], out[:, :, 7 + side], out[:, :, 9 + side] = shoulder, elbow, wrist
+    points[:, :, 5 + side], points[:, :, 7 + side], points[:, :, 9 + side] = shoulder, elbow, wrist
 
 
 def path(

@@ -1,4 +1,4 @@
-"""What movements are written with: times, tempos and random numbers of N instances at once."""
+"""Tools for movements: times, tempos and random numbers of N instances at once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -83,9 +83,9 @@ class Scene:
         pace = np.exp(self.normal(0, 0.22))
         room = self.span * pace
         spare = room - before - after
-        at = before + spare * self.uniform(0, 1) + 0.15 * self.normal(0, 1) * (before + after)
-        at = np.clip(at, 0.25 * room, 0.85 * room)
-        now = self.seconds * pace - at
+        moment = before + spare * self.uniform(0, 1) + 0.15 * self.normal(0, 1) * (before + after)
+        moment = np.clip(moment, 0.25 * room, 0.85 * room)
+        now = self.seconds * pace - moment
         every = (before + after) * self.uniform(1.0, 1.6)
         return np.where(self.chance(again), (now + before) % every - before, now)
 

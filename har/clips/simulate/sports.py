@@ -414,18 +414,18 @@ def kicking(motion: Motion, scene: Scene) -> None:
 
 
 def catching(motion: Motion, scene: Scene) -> None:
-    """Hands go to where the ball comes, meet it together, and give way with it."""
+    """Hands go to the ball, meet it together, and give way with it."""
     now = scene.trial(0.7, 0.7)
     start = -scene.uniform(0.3, 0.6)
     aside, high = scene.normal(0, 0.22), scene.normal(-0.05, 0.3)
-    out = scene.uniform(0.28, 0.5)
+    reach = scene.uniform(0.28, 0.5)
     for side, sign in ((LEFT, 1), (RIGHT, -1)):
         ready = (0.18, -0.32, 0.3)
         motion.hands[:, :, side, X] = path(
             now, (start, -0.05, 0.2), (ready[0], 0.1 + sign * aside, 0.08 + 0.4 * sign * aside)
         )
         motion.hands[:, :, side, Y] = path(now, (start, -0.05, 0.25), (ready[1], high, -0.25))
-        motion.hands[:, :, side, Z] = path(now, (start, -0.05, 0.2), (ready[2], out, 0.2))
+        motion.hands[:, :, side, Z] = path(now, (start, -0.05, 0.2), (ready[2], reach, 0.2))
     one = scene.chance(0.2)[:, 0]
     motion.hands[one, :, LEFT] = single([0.3, -0.45, 0.1])
     motion.arm_mode[:] = CHEST
