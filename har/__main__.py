@@ -176,7 +176,7 @@ def extract(options: argparse.Namespace) -> None:
     for what in broken.values():
         _say(f"left out: {what}")
     classes = f" of {len(clip_set.classes)} classes" if clip_set.classes else ""
-    left_out = f"; {len(broken)} videos left out" if broken else ""
+    left_out = f"; {len(broken)} video{'s' * (len(broken) != 1)} left out" if broken else ""
     number = len(clip_set.clips)
     print(f"{options.output}: {number} clip{'s' * (number != 1)}{classes}{left_out}")
 

@@ -78,7 +78,7 @@ def test_a_broken_video_is_left_out_and_named_at_the_end(work, capsys):
     (work / "videos/walk/c.mp4").write_bytes(b"no video")
     extract("videos", "-o", "mine.pkl")
     said = capsys.readouterr()
-    assert said.out == "mine.pkl: 3 clips of 2 classes; 1 videos left out\n"
+    assert said.out == "mine.pkl: 3 clips of 2 classes; 1 video left out\n"
     assert said.err.splitlines()[-1].startswith("left out: videos/walk/c.mp4 cannot be read")
     with pytest.raises(SystemExit):
         extract("videos/walk/c.mp4", "-o", "none.pkl")
