@@ -1,4 +1,4 @@
-"""How far a few clips of each class go: taught, fine-tuned, from random weights, MiniRocket.
+"""Accuracy with few clips of each class: taught, fine-tuned, from random weights, MiniRocket.
 
 `python -m benchmarks.few_clips --kth path/to/kth_openpose.pkl --penn path/to/penn_action.pkl` draws
 N clips of each class from the training subset, measures all clips of the official test subset, and

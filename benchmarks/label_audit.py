@@ -1,4 +1,4 @@
-"""How many labels that were flipped on purpose the label audit finds.
+"""The share of deliberately flipped labels that the label audit finds.
 
 `python -m benchmarks.label_audit path/to/kth_openpose.pkl --seeds 1,2,3` gives some clips another
 label, drawn by the seed, and counts them among the most doubtful.

@@ -1,4 +1,4 @@
-"""What MkDocs is told of this repository: pages that lie outside docs/, and pages made of code.
+"""MkDocs hooks: pages from outside docs/, and pages made from code.
 
 `make docs` builds the site by mkdocs.yml, which names this file as its hooks.
 """
@@ -35,7 +35,7 @@ def rooms() -> dict[str, list[str]]:
 
 
 def place(path: str) -> str:
-    """Where a file of the repository lies in the site's sources."""
+    """The path of a repository's file in the site's sources."""
     return "index.md" if path == "README.md" else path.removeprefix("docs/")
 
 

@@ -1,4 +1,4 @@
-"""Which labels are doubtful, and which clips are near-duplicates: the extra `audit`."""
+"""Doubtful labels and near-duplicate clips: the extra `audit`."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ DUPLICATE_SHARE = 0.13
 
 @dataclass(frozen=True)
 class Doubt:
-    """A clip's label against what the clip looks like.
+    """A clip's label beside the class that the clip looks like.
 
     Attributes:
         clip: its index.

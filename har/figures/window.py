@@ -1,4 +1,4 @@
-"""What a camera sees, with skeletons and the newest answer, in a window of Tk's."""
+"""A camera's picture with skeletons and the newest answer, in a window of Tk."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence

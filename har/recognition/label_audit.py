@@ -1,4 +1,4 @@
-"""The labels of a set of clips, looked at by networks that did not learn from them."""
+"""An audit of labels by networks that did not learn from the clips."""
 
 from dataclasses import dataclass, replace
 
@@ -37,7 +37,7 @@ PAIR_COLUMNS = ("first", "second", "first_label", "second_label", "distance")
 
 @dataclass(frozen=True)
 class LabelAudit:
-    """What an audit found.
+    """The results of an audit.
 
     Attributes:
         clips: the labelled clips; the indices below are theirs.

@@ -1,8 +1,8 @@
-"""Frames in, answers out: the recogniser of what goes on, and the windows of timelines.
+"""Streaming: a recogniser of frames that arrive one by one, and the windows of timelines.
 
-Frames lie on an even grid in time, and a window slides over them. An answer comes with the frame
-that completes its window and waits for no later one: its delay is the time it takes to compute. It
-is about the whole window, so an action shows in it once it fills most of one.
+Frames are placed on an even grid in time, and a window slides over them. The frame that completes a
+window brings its answer at once, after the time of its computation. An answer is about the whole
+window, so an action appears in it once it fills most of one.
 """
 
 from collections import deque
@@ -19,7 +19,7 @@ from har.errors import UserError
 from har.recognition.recognizer import Recognizer
 
 MOST_PERSONS = 6  # that are followed at once
-_LONGEST_GAP = 0.5  # seconds: a frame stands for no moment further away
+_LONGEST_GAP = 0.5  # seconds to the nearest frame; places further away stay empty
 _MOST_FRAMES = 2**53  # beyond which a float can't count them
 
 Frame = TypeVar("Frame")
@@ -67,7 +67,7 @@ class SlidingWindow(Generic[Frame]):
             window: its length in frames.
             stride: frames from one window to the next.
             fps: frames per second of the grid.
-            nothing: stands where no frame is near.
+            nothing: fills places without a frame nearby.
         """
         self.window, self.stride, self.fps = window, stride, fps
         self.number = 0  # of frames so far
@@ -84,7 +84,7 @@ class SlidingWindow(Generic[Frame]):
         """The place of a time on the grid.
 
         Raises:
-            UserError: the time is no number, or lies before the last frame's.
+            UserError: the time is not a number, or is before the last frame's.
         """
         begun = self._begun if self.number else time
         if not (time >= self._last and abs(time - begun) * self.fps < _MOST_FRAMES):
@@ -123,7 +123,7 @@ class SlidingWindow(Generic[Frame]):
         return self._cut()
 
     def end(self) -> Stretch[Frame] | None:
-        """The last window; None without frames, or where it was there already."""
+        """The last window; None without frames, or if it has been returned."""
         return self._cut() if self._cut_at < self.number else None
 
     def _distance(self, time: float, place: int) -> float:
@@ -143,7 +143,7 @@ class _Persons(NamedTuple):
 
 
 class Stream:
-    """A recogniser of frames that arrive one by one. It keeps no more frames than a window has.
+    """A recogniser of frames that arrive one by one. It keeps only the frames of a window.
 
     Attributes:
         slots: of the newest frame's persons, in their order; -1 is one too many. A person keeps a
@@ -218,7 +218,7 @@ class Stream:
         return self._answer(stretch)
 
     def end(self) -> Window | None:
-        """The answer about the last frames; None without any, or where it was there already."""
+        """The answer about the last frames; None without any, or if it has been returned."""
         return self._answer(self._frames.end())
 
     def _poses(self, keypoints: Any, scores: Any) -> np.ndarray:

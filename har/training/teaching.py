@@ -1,8 +1,8 @@
 """Teaching: a pre-trained network gets classifiers for a user's own few clips, in seconds.
 
-Its encoder stays as it is. Each classifier is a ridge regression on the encoder's summaries of the
-windows that a clip is tested on, solved in closed form, and so is what it would say of each clip
-had it been fitted without it: the figures are about that.
+Its encoder is not changed. Each classifier is a ridge regression, in closed form, on the encoder's
+summaries of a clip's test windows. The predictions for each clip by classifiers fitted without it
+follow in closed form too, and the figures are of these.
 """
 
 import copy
@@ -45,14 +45,14 @@ class Suspect:
 
 @dataclass(frozen=True)
 class Report:
-    """What classifiers say of clips that they were fitted without.
+    """Figures of clips that were predicted by classifiers fitted without them.
 
     Attributes:
-        clips: number of clips that were named so.
-        right: number of those that were named right.
-        interval: of the share of right ones, 95 %: Wilson's, or over groups by bootstrap. (0, 1)
-            without such clips.
-        by_group: whole groups were left out, not single clips.
+        clips: number of these clips.
+        right: number of correct predictions.
+        interval: of the share of correct ones, 95 %: Wilson's, or over groups by bootstrap; (0, 1)
+            without clips.
+        by_group: whether whole groups were left out rather than single clips.
         confused: (class, class it was taken for, number of clips), the most frequent first.
         suspects: clips to look at, the surest first.
         record_more: classes that need more clips, the most urgent first.
@@ -76,11 +76,11 @@ def teach(pretrained: Checkpoint, clip_set: ClipSet) -> tuple[Checkpoint, Report
             clips of two groups, groups are left out as a whole in turn.
 
     Returns:
-        The new model, which tells the clips' classes apart, and what to expect of it.
+        The new model for the clips' classes, and its report.
 
     Raises:
         UserError: there are less than two classes, or clips of another layout, or the pre-trained
-            network is no two_stream one.
+            network is not a two_stream one.
     """
     clips = _sequences(pretrained, clip_set)
     classes = clips.settings["classes"]
@@ -112,7 +112,7 @@ def teach(pretrained: Checkpoint, clip_set: ClipSet) -> tuple[Checkpoint, Report
 
 
 def _known(directions: np.ndarray, groups: np.ndarray) -> Known:
-    """What tells unknown clips, by distances (N,) from the clips (N, H) of other groups."""
+    """The clips (N, H) and the threshold of unknown ones, by distances to clips of other groups."""
     apart = np.zeros(len(directions))
     for group in np.unique(groups):
         own = groups == group
@@ -190,7 +190,7 @@ def _fit(
 
 
 def _groups(clips: Sequences) -> tuple[np.ndarray, bool]:
-    """What is left out at a time (N,), as numbers, and whether it is more than a clip."""
+    """Numbers (N,) of the sets that are left out in turn, and whether they are groups."""
     names, groups = np.unique(clips.groups, return_inverse=True)
     if len(names) < len(clips) and not _of_one_group(clips.labels, groups).any():
         return groups, True
