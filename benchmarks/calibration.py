@@ -1,4 +1,5 @@
-"""Whether probabilities can be believed: log loss, calibration error, and what scaling changes.
+"""Whether probabilities can be believed: log loss and calibration error by the temperature, and
+how often sets of classes that are promised to hold 90 % do.
 
 `python -m benchmarks.calibration --kth path/to/kth.pkl --penn path/to/penn.pkl` trains as the
 stage does: once on train, to fit the temperature on val, and once on train and val, to answer test
@@ -32,6 +33,7 @@ from har.dataset.sequences import Sequences
 from har.dataset.splits import group_split, official_split
 from har.errors import user_errors_end_the_program
 from har.evaluation.calibration import apply_temperature, fit_temperature
+from har.evaluation.conformal import prediction_sets, val_scores
 from har.evaluation.metrics import calibration_error
 from har.models.inference import log_probabilities
 from har.params import Params, load_params
@@ -76,6 +78,12 @@ def measured(
         temperature = fit_temperature(clips.labels[val], before[val], groups)
         raw, scaled = (apply_temperature(found[test], t) for t in (1.0, temperature))
         labels = clips.labels[test]
+        scores = val_scores(clips.labels[val], apply_temperature(before[val], temperature), seed)
+        sets = prediction_sets(scores, scaled, 0.9)
+        inside = sets[np.arange(len(labels)), labels]
+        of_groups = [
+            inside[clips.groups[test] == group].mean() for group in np.unique(clips.groups[test])
+        ]
         yield {
             "groups": len(np.unique(groups)),
             "temperature": temperature,
@@ -84,6 +92,10 @@ def measured(
             "loss": log_loss(labels, scaled),
             "raw_error": calibration_error(labels, raw),
             "error": calibration_error(labels, scaled),
+            "coverage": float(inside.mean()),
+            "coverage_of_groups": float(np.mean(of_groups)),
+            "coverage_of_worst": float(np.min(of_groups)),
+            "set_size": float(sets.sum(axis=1).mean()),
         }
 
 
@@ -126,6 +138,10 @@ def table(rows: list[dict[str, Any]]) -> str:
                 f"{max(gains):+.3f}",
                 f"{mean('raw_error'):.3f}",
                 f"{mean('error'):.3f}",
+                f"{mean('coverage'):.3f}",
+                f"{mean('coverage_of_groups'):.3f}",
+                f"{mean('coverage_of_worst'):.3f}",
+                f"{mean('set_size'):.2f}",
             ]
         )
     columns = [
@@ -140,6 +156,10 @@ def table(rows: list[dict[str, Any]]) -> str:
         "worst change",
         "calibration error, raw",
         "scaled",
+        "coverage of 90 % sets",
+        "mean of groups",
+        "lowest group",
+        "classes in a set",
     ]
     return markdown(columns, lines)
 

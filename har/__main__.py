@@ -56,7 +56,9 @@ def predict(options: argparse.Namespace) -> None:
     found = [
         answer
         for clip in tqdm(clips, unit="clip", disable=True if len(clips) == 1 else None)
-        for answer in answers.ask(recognizer, clip_set, clip, options.per_person, lengths)
+        for answer in answers.ask(
+            recognizer, clip_set, clip, options.per_person, lengths, options.coverage
+        )
     ]
     classes = recognizer.classes
     if options.json:
@@ -771,6 +773,12 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--stride", help="from window to window (default: a third of a window)")
     added.add_argument("--per-person", action="store_true", help="predict each person separately")
     reject(added)
+    added.add_argument(
+        "--coverage",
+        type=_share,
+        metavar="SHARE",
+        help="also name the classes that hold the true one so often, such as 0.9",
+    )
     added.add_argument("-o", dest="output", metavar="PNG", help="draw the timeline")
 
     added = command("show", show, "draw a clip as stick figures")

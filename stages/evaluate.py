@@ -11,6 +11,7 @@ from har.dataset.sequences import Sequences, data_hash, read_sequences
 from har.errors import UserError, user_errors_end_the_program
 from har.evaluation import metrics
 from har.evaluation.calibration import apply_temperature
+from har.evaluation.conformal import prediction_sets
 from har.files import read_csv, read_json, write_atomically, write_csv, write_json
 from har.models import build
 from har.models.checkpoint import load_checkpoint
@@ -115,6 +116,7 @@ def measure(
         found[name] = metrics.evaluate(
             labels, calibrated[name], groups, top_k=(settings.top_k,), **options
         ) | {
+            **_sets(checkpoint.val_scores, labels, calibrated[name]),
             "raw_log_loss": before["log_loss"],
             "raw_calibration_error": before["calibration_error"],
             "temperature": checkpoint.temperature,
@@ -146,6 +148,15 @@ def headline(evaluation: dict[str, Any]) -> dict[str, float]:
         "leaks": evaluation["leak"]["leaking"],
     }
     return {name: round(figure, 4) for name, figure in found.items()}
+
+
+def _sets(scores: list[float], labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+    """How often sets of classes that are promised to hold 90 % do, and how large they are."""
+    inside = prediction_sets(scores, probabilities, 0.9)
+    return {
+        "coverage_90": float(inside[np.arange(len(labels)), labels].mean()),
+        "set_size_90": float(inside.sum(axis=1).mean()),
+    }
 
 
 def write_predictions(

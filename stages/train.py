@@ -10,7 +10,8 @@ from torch import nn
 from tqdm import tqdm
 
 from har.dataset.sequences import Sequences, data_hash, read_sequences
-from har.evaluation.calibration import fit_temperature
+from har.evaluation.calibration import apply_temperature, fit_temperature
+from har.evaluation.conformal import val_scores
 from har.files import write_csv
 from har.models import build
 from har.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -113,16 +114,18 @@ def _train(name: str, params: Params, devices: Devices) -> None:
         if isinstance(network, TwoStream):
             seen = directions(network, learnt, own.model.windows)
             known = remember(seen, apart, val.groups, params.seed)
+        temperature = fit_temperature(val.labels, answers, val.groups)
         checkpoint = Checkpoint(
             weights=network.state_dict(),
             model=own.model,
             preprocess=Preprocess.model_validate(sequences.settings["preprocess"]),
             layout=sequences.layout,
             classes=classes,
-            temperature=fit_temperature(val.labels, answers, val.groups),
+            temperature=temperature,
             data_hash=hashed,
             val={"accuracy": float((answers.argmax(1) == val.labels).mean())},
             known=known,
+            val_scores=val_scores(val.labels, apply_temperature(answers, temperature), params.seed),
         )
         save_checkpoint(path, checkpoint)
         write_csv(

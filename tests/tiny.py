@@ -57,6 +57,7 @@ def tiny_checkpoint(model=None, preprocess=None, layout="coco17", seed=0, **chan
         temperature=changes.pop("temperature", 0.7),
         data_hash="",
         val={},
+        val_scores=changes.pop("val_scores", []),
     )
 
 

@@ -1,7 +1,7 @@
 """A safetensors file that carries its own settings, classes and transforms."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -53,6 +53,7 @@ class Checkpoint:
         data_hash: sha256 of the features it was trained on.
         val: figures on val clips.
         known: what tells clips of none of the classes; without it every clip gets a name.
+        val_scores: har.evaluation.conformal.val_scores, for prediction sets; empty without any.
     """
 
     weights: dict[str, torch.Tensor]
@@ -64,6 +65,7 @@ class Checkpoint:
     data_hash: str
     val: dict[str, Any]
     known: Known | None = None
+    val_scores: list[float] = field(default_factory=list)
 
 
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
@@ -109,6 +111,8 @@ def settings_text(checkpoint: Checkpoint) -> str:
     }
     if checkpoint.known:
         about["farthest_known"] = checkpoint.known.farthest
+    if checkpoint.val_scores:
+        about["val_scores"] = checkpoint.val_scores
     return json.dumps(about, ensure_ascii=False)
 
 
@@ -141,6 +145,7 @@ def checkpoint_of_settings(
             float(about["temperature"]),
             str(about["data_hash"]),
             about["val"],
+            val_scores=[float(score) for score in about.get("val_scores", [])],
         )
         if _KNOWN in weights:
             directions = checkpoint.weights.pop(_KNOWN).numpy()
@@ -194,6 +199,8 @@ def _check(path: str | Path, checkpoint: Checkpoint) -> None:
         and np.isfinite(known.farthest)
     ):
         raise UserError(f"{path}: the clips that it remembers are no table of finite numbers")
+    if not np.isfinite(checkpoint.val_scores).all():
+        raise UserError(f"{path}: its val scores are no finite numbers")
     if not isinstance(checkpoint.val, dict):
         raise UserError(f"{path}: its val figures are no table of numbers")
     seen = model.windows.frames * model.windows.test_windows

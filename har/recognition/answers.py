@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from har.clips import UNLABELLED, Clip, ClipSet
-from har.recognition.recognizer import UNKNOWN, Recognizer
+from har.recognition.recognizer import NONE, UNKNOWN, Recognizer
 from har.recognition.timeline import persons_apart, windows
 
 
@@ -26,6 +26,7 @@ class Answer:
         end: frame after the last one.
         probabilities: (K,), or None where nobody was seen.
         unknown: whether it is none of the model's classes.
+        one_of: the classes it is one of with a promised probability; empty unless asked for.
     """
 
     clip: Clip
@@ -35,6 +36,7 @@ class Answer:
     end: int
     probabilities: np.ndarray | None
     unknown: bool = False
+    one_of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,12 @@ class Times:
 
 
 def ask(
-    recognizer: Recognizer, clips: ClipSet, clip: Clip, per_person: bool, lengths: tuple[int, int]
+    recognizer: Recognizer,
+    clips: ClipSet,
+    clip: Clip,
+    per_person: bool,
+    lengths: tuple[int, int],
+    coverage: float | None = None,
 ) -> Iterator[Answer]:
     """Predict a clip of a set.
 
@@ -64,9 +71,10 @@ def ask(
         clip: one of its clips.
         per_person: predict each person alone.
         lengths: of windows and their stride in frames; (0, 0) for the whole clip.
+        coverage: how often the classes of `one_of` hold the true one; None for no such classes.
 
     Raises:
-        UserError: the clip does not fit the model.
+        UserError: the clip does not fit the model, or the model can't promise a coverage.
     """
     true = None if clip.label == UNLABELLED else clips.classes[clip.label]
     people: list[tuple[int | None, Clip]] = [(None, clip)]
@@ -77,15 +85,23 @@ def ask(
     window, stride = lengths if lengths[0] else (whole, whole)
     for person, own in people:
         for found in windows(recognizer, own, window, stride):
+            row, one_of = found.probabilities, []
+            if coverage and row is not None:
+                one_of = recognizer.possible(row, coverage)
             yield Answer(
-                clip, true, person, found.start, found.end, found.probabilities, found.unknown
+                clip, true, person, found.start, found.end, row, found.unknown, tuple(one_of)
             )
 
 
 def accuracy(answers: Sequence[Answer], classes: Sequence[str]) -> tuple[int, int] | None:
     """Number of correct answers, and of answers whose true class the model knows."""
     asked = [answer for answer in answers if answer.true_class in classes]
-    hits = [answer for answer in asked if name(answer, classes) == answer.true_class]
+    hits = [
+        answer
+        for answer in asked
+        if name(answer, classes) == answer.true_class
+        or (answer.unknown and answer.true_class == NONE)
+    ]
     return (len(hits), len(asked)) if asked else None
 
 
@@ -144,7 +160,8 @@ def as_text(answers: Sequence[Answer], classes: Sequence[str], count: int, times
         if answer.true_class and not windowed and several:
             right = best == answer.true_class
             verdict = "correct" if right else f"true: {answer.true_class}"
-        rows.append([*places, best, percent, rest, verdict])
+        either = f"one of: {', '.join(answer.one_of)}" if answer.one_of else ""
+        rows.append([*places, best, percent, rest, either, verdict])
     return _aligned(rows)
 
 
@@ -155,7 +172,8 @@ def ranking(answer: Answer, classes: Sequence[str], count: int) -> str:
     rows = [
         [f"{rank}.", name, _percent(share).rjust(8)] for rank, (name, share) in enumerate(found, 1)
     ]
-    return none + _aligned(rows) or "(nobody seen)"
+    either = f"\none of: {', '.join(answer.one_of)}" if answer.one_of else ""
+    return none + _aligned(rows) + either or "(nobody seen)"
 
 
 def as_json(
@@ -176,6 +194,7 @@ def as_json(
             "class": name(answer, classes),
             "probability": round(found[0][1], 6) if found and not answer.unknown else None,
             "unknown": answer.unknown,
+            **({"one_of": answer.one_of} if answer.one_of else {}),
             "top": [{"class": name, "probability": round(share, 6)} for name, share in found],
         }
         predictions.append(entry)
@@ -201,10 +220,9 @@ def as_csv(answers: Sequence[Answer], classes: Sequence[str], count: int, times:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     ranks = [f"{what}_{rank}" for rank in range(1, count + 1) for what in ("class", "probability")]
-    unit = times.unit
-    writer.writerow(
-        ["clip", "person", f"start_{unit}", f"end_{unit}", "true_class", *ranks, "unknown"]
-    )
+    unit, sets = times.unit, any(answer.one_of for answer in answers)
+    header = ["clip", "person", f"start_{unit}", f"end_{unit}", "true_class", *ranks, "unknown"]
+    writer.writerow(header + ["one_of"] * sets)
     for answer in answers:
         found = [cell for name, p in top(answer, classes, count) for cell in (name, round(p, 6))]
         writer.writerow(
@@ -217,6 +235,7 @@ def as_csv(answers: Sequence[Answer], classes: Sequence[str], count: int, times:
                 *found,
                 *[""] * (len(ranks) - len(found)),
                 "yes" if answer.unknown else "",
+                *["|".join(answer.one_of)] * sets,
             ]
         )
     return file.getvalue().rstrip("\n")

@@ -12,6 +12,7 @@ from har.dataset.preprocessing import preprocess
 from har.dataset.sequences import Sequences
 from har.errors import UserError
 from har.evaluation.calibration import apply_temperature
+from har.evaluation.conformal import prediction_sets
 from har.models import build, fold_batch_norms
 from har.models.checkpoint import Checkpoint, load_checkpoint
 from har.models.inference import log_probabilities
@@ -119,6 +120,25 @@ class Recognizer:
         elif self.reject and NONE in self.classes:
             unknown = found.argmax(axis=1) == self.classes.index(NONE)
         return apply_temperature(found, checkpoint.temperature), unknown
+
+    def possible(self, probabilities: np.ndarray, coverage: float) -> list[str]:
+        """The classes, likeliest first, that hold the true one with probability `coverage`.
+
+        Args:
+            probabilities: (K,) of a clip of one of the classes.
+            coverage: above 0 and below 1; see har.evaluation.conformal.prediction_sets.
+
+        Raises:
+            UserError: the model does not say how it did on val clips.
+        """
+        if not self.checkpoint.val_scores:
+            raise UserError(
+                "this model does not hold its val scores, which sets of classes are made by: train "
+                "it again"
+            )
+        inside = prediction_sets(self.checkpoint.val_scores, probabilities[None], coverage)[0]
+        order = np.argsort(-probabilities, kind="stable")
+        return [self.classes[k] for k in order if inside[k]]
 
     def _sequences(self, clips: list[Clip]) -> Sequences:
         """Preprocessed clips."""

@@ -20,6 +20,7 @@ from har.dataset.preprocessing import preprocess
 from har.dataset.sequences import Sequences
 from har.errors import UserError
 from har.evaluation.calibration import apply_temperature, fit_temperature
+from har.evaluation.conformal import val_scores
 from har.evaluation.metrics import interval_over_groups
 from har.models import build
 from har.models.checkpoint import Checkpoint, Known
@@ -96,7 +97,8 @@ def teach(pretrained: Checkpoint, clip_set: ClipSet) -> tuple[Checkpoint, Report
     found = _fit(network, seen, clips.labels, groups, single)[~single]
     named = clips.take(~single)
     temperature = fit_temperature(named.labels, found, named.groups) if len(named) else 1.0
-    report = _report(named, apply_temperature(found, temperature), by_group)
+    answered = apply_temperature(found, temperature)
+    report = _report(named, answered, by_group)
     figures = {"clips": report.clips, "right": report.right, "interval": list(report.interval)}
     taught = replace(
         pretrained,
@@ -107,6 +109,7 @@ def teach(pretrained: Checkpoint, clip_set: ClipSet) -> tuple[Checkpoint, Report
         data_hash=hashlib.sha256(clips.x.tobytes() + clips.labels.tobytes()).hexdigest(),
         val={"left_out_in_turn": figures},
         known=_known(directions_of(seen), groups),
+        val_scores=val_scores(named.labels, answered, 0),
     )
     return taught, report
 

@@ -1,15 +1,34 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
+import pytest
 
+from har.errors import UserError
 from har.recognition import answers
 from har.recognition.answers import Answer, Times
 from tests.tiny import random_clip, tiny
 
 CLASSES = ["run", "sit", "wave"]
 ROW = np.array([0.5, 0.3, 0.2])
+
+
+def test_the_classes_that_it_may_be_are_told_in_every_form():
+    scores = [0.02, 0.3, 0.6, 0.68]  # of 4: at three quarters, the largest decides
+    recognizer = tiny(classes=CLASSES, val_scores=scores)
+    assert recognizer.possible(np.array([0.3, 0.2, 0.5]), 0.75) == ["wave"]
+    assert recognizer.possible(np.array([0.32, 0.2, 0.48]), 0.75) == ["wave", "run"]
+    with pytest.raises(UserError, match="train it again"):
+        tiny().possible(ROW, 0.9)
+    found = [replace(answer("run"), one_of=("run", "sit")), answer(seed=1)]
+    assert "one of: run, sit" in answers.as_text(found, CLASSES, 2, Times()).splitlines()[0]
+    assert answers.ranking(found[0], CLASSES, 2).splitlines()[-1] == "one of: run, sit"
+    rows = list(csv.DictReader(io.StringIO(answers.as_csv(found, CLASSES, 2, Times()))))
+    assert [row["one_of"] for row in rows] == ["run|sit", ""]
+    told = json.loads(answers.as_json(found, recognizer, "model", 2, Times()))["predictions"]
+    assert told[0]["one_of"] == ["run", "sit"] and "one_of" not in told[1]
 
 
 def answer(true_class=None, unknown=False, probabilities=ROW, seed=0):
