@@ -31,6 +31,21 @@ class Doubt:
     suggestion_probability: float
 
 
+def check_cleanlab() -> None:
+    """Make sure that the extra is there.
+
+    Raises:
+        UserError: cleanlab is not installed.
+    """
+    try:
+        import cleanlab.rank  # noqa: F401
+    except ImportError:
+        raise UserError(
+            "the label audit needs cleanlab: pip install -r requirements.lock "
+            "-r requirements-audit.lock"
+        ) from None
+
+
 def doubts(labels: np.ndarray, probabilities: np.ndarray) -> list[Doubt]:
     """A row for every clip, the most doubtful label first.
 
@@ -44,13 +59,8 @@ def doubts(labels: np.ndarray, probabilities: np.ndarray) -> list[Doubt]:
     Raises:
         UserError: cleanlab is not installed.
     """
-    try:
-        from cleanlab.rank import get_label_quality_scores
-    except ImportError:
-        raise UserError(
-            "the label audit needs cleanlab: pip install -r requirements.lock "
-            "-r requirements-audit.lock"
-        ) from None
+    check_cleanlab()
+    from cleanlab.rank import get_label_quality_scores
 
     qualities = get_label_quality_scores(labels, probabilities, method="normalized_margin")
     rows = np.arange(len(labels))

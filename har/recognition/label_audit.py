@@ -8,7 +8,7 @@ from har.clips import UNLABELLED, Clip, ClipSet, layout_of
 from har.dataset.preprocessing import preprocess
 from har.dataset.sequences import Sequences
 from har.errors import UserError
-from har.evaluation.doubts import Doubt, doubts, near_duplicates
+from har.evaluation.doubts import Doubt, check_cleanlab, doubts, near_duplicates
 from har.params import Model, Preprocess, Windows
 from har.training.closed_form import left_out_answers
 
@@ -92,6 +92,7 @@ def audit_labels(clip_set: ClipSet, seed: int = 0) -> LabelAudit:
         UserError: there are fewer than two classes or groups, layouts differ, or cleanlab is
             missing.
     """
+    check_cleanlab()  # before anything takes long
     clips = [clip for clip in clip_set.clips if clip.label != UNLABELLED]
     used = sorted({clip.label for clip in clips})
     if len(used) < 2:

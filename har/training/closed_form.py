@@ -43,7 +43,7 @@ def fit_closed_form(
         The network, in evaluation mode, and its figures; those of train are of left-out groups.
 
     Raises:
-        UserError: there are too few clips to learn from.
+        UserError: the clips are of one group, or nobody is seen in them.
     """
     network, _, solution, scale = _solve(train, model, settings.augmentation.flip > 0, seed)
     weights = torch.from_numpy(solution.weights.T * scale).float()
@@ -75,7 +75,7 @@ def left_out_answers(clips: Sequences, model: Model, seed: int) -> tuple[np.ndar
         Log-probabilities (N, K); features (N, F) of each clip's middle window.
 
     Raises:
-        UserError: there are too few clips to learn from.
+        UserError: the clips are of one group, or nobody is seen in them.
     """
     _, features, solution, scale = _solve(clips, model, True, seed)
     middle = features[: len(clips) * model.windows.test_windows : model.windows.test_windows]
@@ -101,7 +101,10 @@ def _solve(
     )
     windows = test_windows(frames, offsets, lengths, model.windows, fps).flatten(0, 1)
     people = windows.flatten(0, 1)
-    network.choose_biases(people[(people[..., -1] > 0).flatten(1).any(1)], generator)
+    present = (people[..., -1] > 0).flatten(1).any(1)
+    if not present.any():
+        raise UserError("nobody is seen in the clips to learn from: see preprocess.hide_below")
+    network.choose_biases(people[present], generator)
     some = [windows, mirrored(windows, clips.layout)] if mirror else [windows]
     features = np.concatenate([_features(network, each) for each in some])
     each = model.windows.test_windows

@@ -1,6 +1,9 @@
+import sys
+
 import numpy as np
 import pytest
 
+from har.errors import UserError
 from har.evaluation.doubts import doubts, near_duplicates
 
 
@@ -26,3 +29,9 @@ def test_near_duplicates_are_the_pairs_far_nearer_than_others():
     expected = gaps[3, 7] / np.median(gaps.min(1))
     assert found[0][2] == 0 and found[1][2] == pytest.approx(expected)
     assert near_duplicates(features[:2]) == []
+
+
+def test_without_cleanlab_it_is_told_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cleanlab.rank", None)
+    with pytest.raises(UserError, match=r"pip install .*requirements-audit\.lock"):
+        doubts(np.array([0, 1]), np.eye(2))

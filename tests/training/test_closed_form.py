@@ -89,3 +89,10 @@ def test_one_group_is_refused():
     one.groups[:] = "g"
     with pytest.raises(UserError, match="one group"):
         left_out_answers(one, MODEL, 1)
+
+
+def test_clips_without_a_person_are_refused():
+    clips = made_sequences()
+    clips.x[:] = 0
+    with pytest.raises(UserError, match="nobody is seen"):
+        left_out_answers(clips, MODEL, 1)
