@@ -145,7 +145,7 @@ VARIANTS: dict[str, tuple[type[TwoStream], tuple[str, ...]]] = {
     "no joint-pair distances": (NoDistances, ()),
     "pooled over time by the mean only": (MeanPooling, ()),
     "scores shown": (Scores, ()),
-    "scores shown of half of the clips": (HiddenScores, ()),
+    "scores shown for half of the clips": (HiddenScores, ()),
     "no augmentation at all": (
         TwoStream,
         tuple(

@@ -122,9 +122,9 @@ def passer_by(clip: Clip, other: Clip, rng: np.random.Generator) -> Clip:
 
 DISTURBANCES: dict[str, Disturbance] = {
     "nothing": lambda clip, other, rng: clip,
-    "half the frame rate, told": with_rate(0.5),
-    "double the frame rate, told": with_rate(2),
-    "double the frame rate, not told": lambda clip, other, rng: between(clip, 2),
+    "half the frame rate, known": with_rate(0.5),
+    "double the frame rate, known": with_rate(2),
+    "double the frame rate, unknown": lambda clip, other, rng: between(clip, 2),
     "every second frame": every(2),
     "every fourth frame": every(4),
     "the middle half": middle_half,
