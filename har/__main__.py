@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING
 from har.errors import UserError, user_errors_end_the_program
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from har.clips import Clip, ClipSet
     from har.clips.segments import Segment
+    from har.recognition.answers import Answer, Times
     from har.recognition.recognizer import Recognizer
 
 _MODEL = "models/improved.safetensors"
@@ -86,7 +89,7 @@ def predict(options: argparse.Namespace) -> None:
         from har.figures.charts import timeline
         from har.figures.style import png
 
-        rows: dict[str, list] = {}
+        rows: dict[str, list[tuple[float, float, np.ndarray | None]]] = {}
         for answer in found:
             start, end = times.of(answer.start), times.of(answer.end)
             person = f"person {answer.person}" if answer.person else ""
@@ -565,13 +568,13 @@ def _say(text: str) -> None:
     tqdm.write(text, file=sys.stderr)
 
 
-def _chosen(options: argparse.Namespace, clip_set: "ClipSet") -> list:
+def _chosen(options: argparse.Namespace, clip_set: "ClipSet") -> "list[Clip]":
     from har.clips.sources import choose
 
     return [choose(clip_set, options.clip, options.file)] if options.clip else clip_set.clips
 
 
-def _rate(options: argparse.Namespace, clips: list) -> float:
+def _rate(options: argparse.Namespace, clips: "list[Clip]") -> float:
     """Frames per second: of --fps, else the clips' own, else 25."""
     from har.clips import USUAL_FPS
 
@@ -584,7 +587,7 @@ def _rate(options: argparse.Namespace, clips: list) -> float:
     return options.fps or rates.pop() or USUAL_FPS
 
 
-def _lengths(options: argparse.Namespace, clips: list) -> tuple:
+def _lengths(options: argparse.Namespace, clips: "list[Clip]") -> "tuple[tuple[int, int], Times]":
     """Window and stride in frames, 0 for whole clips, and the unit of times."""
     from har.clips import USUAL_FPS
     from har.recognition.answers import Times
@@ -599,7 +602,7 @@ def _lengths(options: argparse.Namespace, clips: list) -> tuple:
     return (window, stride), Times("seconds", fps) if seconds else Times()
 
 
-def _note_lengths(clips: list, window: int, recognizer: "Recognizer") -> None:
+def _note_lengths(clips: "list[Clip]", window: int, recognizer: "Recognizer") -> None:
     """Note windows or clips whose length is far from that of the training windows."""
     from har.clips import USUAL_FPS
 
@@ -628,7 +631,7 @@ def _note_lengths(clips: list, window: int, recognizer: "Recognizer") -> None:
         )
 
 
-def _print_accuracy(found: list, classes: list[str]) -> None:
+def _print_accuracy(found: "list[Answer]", classes: list[str]) -> None:
     from har.recognition.answers import accuracy
 
     labelled = sum(answer.true_class is not None for answer in found)

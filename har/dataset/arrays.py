@@ -12,7 +12,9 @@ from har.errors import UserError
 from har.files import write_atomically
 
 
-def write_rows(path: Path, blocks: Iterable[np.ndarray], shape: tuple, dtype: np.dtype) -> None:
+def write_rows(
+    path: Path, blocks: Iterable[np.ndarray], shape: tuple[int, ...], dtype: np.dtype
+) -> None:
     """Write blocks of rows one after the other as a .npy of the given shape."""
     with write_atomically(path) as file:
         header = {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}

@@ -142,7 +142,7 @@ def write_sequences(
     rows: list[Row],
     subsets: list[str],
     persons: int,
-    settings: dict,
+    settings: dict[str, Any],
     joint_shape: tuple[int, int],
 ) -> None:
     """Write clips (M, T, V, C + 1) as `x.npy`, `clips.csv` and `settings.json`, one at a time."""

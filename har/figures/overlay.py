@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from har.clips import Clip
 from har.figures.panel import Panel, class_colour
-from har.recognition.timeline import Window
+from har.recognition.streaming import Window
 from har.skeleton import Layout
 from har.video.decoding import open_video
 from har.video.encoding import write_video

@@ -9,7 +9,8 @@ from nicegui.element import Element
 from har.clips import USUAL_FPS, Clip
 from har.figures.panel import class_colour, side_colour
 from har.figures.skeletons import UNSURE, drawable
-from har.recognition.timeline import Window, actions
+from har.recognition.streaming import Window
+from har.recognition.timeline import actions
 from har.skeleton import Layout
 from har.studio.sessions import Session
 

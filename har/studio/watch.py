@@ -18,7 +18,8 @@ from har.files import write_atomically
 from har.recognition.answers import Answer, Times, as_csv, as_json
 from har.recognition.occlusion import Occlusion, body_parts, occlude
 from har.recognition.recognizer import Recognizer
-from har.recognition.timeline import Window, cut, persons_apart, usual_window, windows
+from har.recognition.streaming import Window
+from har.recognition.timeline import cut, persons_apart, usual_window, windows
 from har.studio.drop import Drop
 from har.studio.player import Player, content
 from har.studio.sessions import Session

@@ -109,7 +109,7 @@ class SharedBatchNorm(_BatchNorm):
         axes = [0, *range(2, x.ndim)]
         count = x.new_tensor([x.numel() / x.shape[1]])
         mine = torch.cat([x.sum(axes), x.square().sum(axes), count])
-        total = _SumOverProcesses.apply(mine)
+        total = _SumOverProcesses.apply(mine)  # type: ignore[no-untyped-call] # torch has no type for it
         mean, square = (total[:-1] / total[-1]).chunk(2)
         variance = square - mean.square()
         with torch.no_grad():

@@ -1,6 +1,7 @@
 """Postures, changes of posture, and what people do at home and at work with their hands."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from har.clips.simulate.gestures import seat
 from har.clips.simulate.kinematics import (
@@ -382,7 +383,12 @@ def _other_hand(motion: Motion, scene: Scene, seated: np.ndarray) -> None:
         motion.elbows[free, LEFT] = elbow
 
 
-def _rest(motion: Motion, scene: Scene, shares: tuple, places: tuple) -> None:
+def _rest(
+    motion: Motion,
+    scene: Scene,
+    shares: tuple[float, ...],
+    places: tuple[tuple[ArrayLike, ...], ...],
+) -> None:
     """Both hands hang (first share) or rest at one of the places."""
     style = scene.choice(*shares)
     alone = scene.chance(0.25)[:, 0]  # only one hand does so

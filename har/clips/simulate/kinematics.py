@@ -361,7 +361,7 @@ def _arms(
 
 
 def path(
-    seconds: np.ndarray, times: Sequence, values: Sequence, size: int | None = None
+    seconds: np.ndarray, times: Sequence[Any], values: Sequence[Any], size: int | None = None
 ) -> np.ndarray:
     """Go from value to value, standing still at each, as a reaching hand does.
 

@@ -5,6 +5,7 @@ somebody throws, bowls or kicks, and to the left (x) for golf.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from har.clips.simulate.kinematics import (
     ANKLE,
@@ -440,7 +441,11 @@ def catching(motion: Motion, scene: Scene) -> None:
 
 
 def _arm(
-    motion: Motion, side: int, now: np.ndarray, times: tuple, angles: tuple[tuple, ...]
+    motion: Motion,
+    side: int,
+    now: np.ndarray,
+    times: tuple[ArrayLike, ...],
+    angles: tuple[tuple[ArrayLike, ...], ...],
 ) -> None:
     """One arm goes through K postures of four angles."""
     for number in range(4):
@@ -451,7 +456,7 @@ def _two_hands(
     motion: Motion,
     scene: Scene,
     now: np.ndarray,
-    times: tuple,
+    times: tuple[ArrayLike, ...],
     keys: tuple[tuple[float, float, float], ...],
     size: np.ndarray | float = 1.0,
 ) -> None:
