@@ -89,7 +89,7 @@ def predict(options: argparse.Namespace) -> None:
         from har.figures.charts import timeline
         from har.figures.style import png
 
-        rows: dict[str, list[tuple[float, float, np.ndarray | None]]] = {}
+        rows: dict[str, list[tuple[float, float, np.ndarray | None, bool]]] = {}
         for answer in found:
             start, end = times.of(answer.start), times.of(answer.end)
             person = f"person {answer.person}" if answer.person else ""
