@@ -10,7 +10,7 @@ export PATH := $(shell cd .venv 2>/dev/null && pwd -P || echo "$$PWD/.venv")/bin
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help environment video websocket mediapipe docs studio demo repro experiment crossval leaderboard tuning bench audit-labels report deps pretrain test test-keras test-aeon check lock-check coverage ui plots serve lock clean dvc-ready history
+.PHONY: help environment video websocket mediapipe docs studio demo repro experiment crossval leaderboard tuning bench load audit-labels report deps pretrain test test-keras test-aeon check lock-check coverage ui plots serve lock clean dvc-ready history
 
 help:  ## list what there is
 	@grep -hE '^[a-z-]+:.*##' Makefile | awk -F ':.*## ' '{sub(/:.*/, "", $$1); printf "make %-12s %s\n", $$1, $$2}'
@@ -126,6 +126,14 @@ tuning: .venv/installed .venv-peers/installed  ## peers with equal tuning: make 
 
 bench: dvc-ready  ## measure speed against peers, ten minutes of a quiet machine: make bench ARGS='--list ucf101_clips.csv'
 	@python -m benchmarks.bench $(ARGS)
+
+.venv-load/installed: requirements-load.lock
+	$(PYTHON) -m venv .venv-load
+	.venv-load/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-load.lock
+	@touch $@
+
+load: websocket .venv-load/installed  ## measure the service under load, ten minutes of a quiet machine
+	python -m benchmarks.load $(ARGS)
 
 serve: .venv/installed  ## answer requests with the registered champion on port 5001
 	@python -m har serve

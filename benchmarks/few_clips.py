@@ -141,7 +141,7 @@ def curve(table: dict[tuple[str, str, int], list[float]], clips: dict[str, int])
     return figure
 
 
-def main() -> None:
+def main(options: list[str] | None = None) -> None:
     """Compute what is missing, print the table, draw the curve."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.few_clips", description=__doc__)
     parser.add_argument("--kth", help="the pickle of KTH's skeletons")
@@ -151,7 +151,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--rows", default="few_clips.jsonl", help="file of the rows done")
     parser.add_argument("--picture", default="docs/images/few_clips.png")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(options)
     params = load_params()
     torch.set_num_threads(params.threads)
     path = Path(arguments.rows)

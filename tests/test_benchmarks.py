@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from dvc.utils.hydra import apply_overrides
 
-from benchmarks import bench, crossval, experiments, peers, robustness, timing
+from benchmarks import bench, crossval, experiments, few_clips, peers, robustness, timing
 from benchmarks.experiments import Experiment, Outcome, override, recipe, with_overrides
+from har.clips.annotations import read_pickle, write_pickle
 from har.dataset.preprocessing import preprocess
 from har.errors import UserError
 from har.params import load_params, parse_yaml
@@ -159,3 +160,28 @@ def test_each_group_is_left_out_in_one_experiment_per_seed(monkeypatch, capsys):
     assert title.startswith("leave-one-group-out, seeds 1,2")
     assert baseline.split(" | ")[3] == "0.000" and baseline.endswith("| 3 |")
     assert improved.split(" | ")[3] == "0.667" and "0.667 ± 0.516" in improved
+
+
+def test_few_clips_are_drawn_from_training_clips_alike_for_every_method():
+    labels, train = np.arange(60) % 3, np.arange(30, 60)
+    some = few_clips.draw(labels, train, 4, seed=1)
+    assert np.bincount(labels[some]).tolist() == [4, 4, 4] and len(set(some.tolist())) == 12
+    assert some.min() >= 30
+    np.testing.assert_array_equal(some, few_clips.draw(labels, train, 4, seed=1))
+    assert set(some.tolist()) != set(few_clips.draw(labels, train, 4, seed=2).tolist())
+
+
+def test_few_clips_are_measured_on_the_test_subset_and_kept(tmp_path, tiny_pickle, capsys):
+    clip_set = read_pickle(tiny_pickle)
+    ids = [clip.id for clip in clip_set.clips]
+    subsets = {"train": ids[1:], "test": ids[:1]}
+    write_pickle(tmp_path / "kth.pkl", replace(clip_set, subsets=subsets))
+    rows, picture = tmp_path / "rows.jsonl", tmp_path / "curve.png"
+    arguments = ["--kth", tmp_path / "kth.pkl", "--methods", "taught", "--numbers", "1,3"]
+    arguments += ["--draws", "2", "--rows", rows, "--picture", picture]
+    few_clips.main([str(argument) for argument in arguments])
+    table = capsys.readouterr().out
+    assert len(rows.read_text().splitlines()) == 4 and "| KTH, 3 |" in table and "(2)" in table
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    few_clips.main([str(argument) for argument in arguments])
+    assert capsys.readouterr().out == table and len(rows.read_text().splitlines()) == 4
