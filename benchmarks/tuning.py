@@ -122,7 +122,7 @@ def by_aeon(
     windows = params.model.windows.model_copy(update={"frames": frames})
     x = series(train, windows, mirror)
     labels = np.tile(train.labels, 2 if mirror else 1)
-    one = {name: "1" for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")}
+    one = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
     one |= {f"TF_NUM_{where}OP_THREADS": "1" for where in ("INTRA", "INTER")}
     with tempfile.TemporaryDirectory() as folder:
         given, found = Path(folder) / "given.npz", Path(folder) / "found.npz"

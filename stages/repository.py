@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from har.errors import UserError, user_errors_end_the_program
 
 _LOCAL_SETTINGS = Path(".dvc/config.local")
-_SYSTEM_CACHE = Path("/var/tmp/dvc")  # where DVC on Linux remembers files' hashes
+_SYSTEM_CACHE = Path("/var/tmp/dvc")  # noqa: S108 - where DVC on Linux remembers files' hashes
 
 
 def git(*arguments: str) -> str:
@@ -23,7 +23,12 @@ def git(*arguments: str) -> str:
     environment = os.environ | {"LC_ALL": "C"}
     try:
         done = subprocess.run(
-            ["git", *arguments], capture_output=True, text=True, timeout=60, env=environment
+            ["git", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env=environment,
+            check=False,
         )
     except FileNotFoundError:
         raise UserError("git not found: install it") from None

@@ -519,7 +519,7 @@ def _is_name(value: Any) -> TypeGuard[str]:
 def _fps(clip_id: str, fps: Any) -> float:
     if isinstance(fps, np.ndarray) and fps.size == 1:
         fps = fps.item()
-    if fps is None or fps != fps:  # NaN is how a table marks a missing value
+    if fps is None or fps != fps:  # noqa: PLR0124 - NaN is how a table marks a missing value
         return 0.0
     if isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 <= fps <= _HIGHEST_FPS:
         raise UserError(

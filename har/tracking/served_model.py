@@ -87,7 +87,7 @@ def clip_of_row(row: dict[str, Any], number: int, dimensions: int = 2) -> Clip:
     """
     where = f"clip {number}"
     if unknown := set(row) - {"keypoints", "scores", "image_size"}:
-        raise UserError(f"{where}: unknown key {sorted(map(str, unknown))[0][:40]!r}")
+        raise UserError(f"{where}: unknown key {min(map(str, unknown))[:40]!r}")
     given = {key: value for key, value in row.items() if not _is_missing(value)}
     if "keypoints" not in given:
         raise UserError(f"{where} has no keypoints")

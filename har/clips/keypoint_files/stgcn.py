@@ -67,7 +67,7 @@ def kinetics(source: Source, content: dict[str, Any]) -> tuple[Clip, Layout, str
     if not poses:
         raise NobodyError(f"{source.path} has no person in any frame")
     place_of = places_of(source, frames)
-    places: dict[int | str, int] = {number: place for number, place in place_of.items()}
+    places: dict[int | str, int] = dict(place_of.items())
     size = source.image_size or _KINETICS_IMAGE
     if source.image_size is None:
         source.note("Kinetics-skeleton has no image size: its videos' 340x256 is assumed")
