@@ -1,4 +1,4 @@
-"""Clips of none of a network's classes, told by their distance from those that it learnt from."""
+"""Clips of unknown classes, recognised by their distance from a network's training clips."""
 
 import math
 
@@ -44,7 +44,7 @@ def distances(found: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def remember(learnt: np.ndarray, unseen: np.ndarray, groups: np.ndarray, seed: int) -> Known:
-    """What a checkpoint keeps to tell unknown clips by.
+    """The part of a checkpoint that recognises unknown clips.
 
     The threshold keeps a share `KEPT` of the clips in a share `KEPT` of the val groups: of the
     groups, and not only of their clips, since those of one person are alike and new clips show
@@ -65,7 +65,7 @@ def remember(learnt: np.ndarray, unseen: np.ndarray, groups: np.ndarray, seed: i
 
 
 def _kept(values: np.ndarray | list[float]) -> float:
-    """The least of the values that a new one, too, exceeds with probability 1 - `KEPT` at most.
+    """The least of the values that a new one exceeds with probability of at most 1 - `KEPT`.
 
     The largest where there are too few to tell.
     """

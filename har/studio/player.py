@@ -20,7 +20,7 @@ _PERSONS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#F0E442", "#D55E00")
 
 
 class Player(Element, component="player.js"):  # type: ignore[call-arg]
-    """Plays what `content` made; `seek` is called with a frame when it stands still."""
+    """Plays the result of `content`; `seek` is called with the frame at which it stops."""
 
     def __init__(self, content: dict[str, Any], seek: Callable[[Any], Any] | None = None) -> None:
         """Make the player."""
@@ -49,7 +49,7 @@ def content(
     classes: Sequence[str] = (),
     video: str = "",
 ) -> dict[str, Any]:
-    """What the player shows.
+    """The content of the player.
 
     Args:
         session: keeps the file of poses.

@@ -1,4 +1,4 @@
-"""What the page's scripts fetch and send beside the page itself: files and camera frames."""
+"""Routes for the page's scripts: files and camera frames."""
 
 import shutil
 

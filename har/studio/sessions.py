@@ -1,4 +1,4 @@
-"""What a tab of a browser brought and made: files in a folder that goes when it is closed."""
+"""Sessions of browser tabs: files in a folder that is removed when the tab is closed."""
 
 import asyncio
 import re
@@ -57,7 +57,7 @@ class Session:
         return min(most, _FILES_KEPT * most - sum(path.stat().st_size for path in files))
 
     def sentence(self, error: UserError) -> str:
-        """What an error says, without the folders of this machine."""
+        """An error's message without the folders of this machine."""
         return re.sub(re.escape(str(self.folder)) + r"/(\w+/)?", "", str(error))
 
 
@@ -81,7 +81,7 @@ class Sessions:
         return session
 
     def leave(self, tab: str) -> None:
-        """The page is left; the session ends unless it is opened again soon."""
+        """Note that the page was left; the session ends unless it is opened again soon."""
         session = self._by_tab.get(tab)
         if session is None:
             return

@@ -1,4 +1,4 @@
-"""The tab that shows what goes on in a video, a clip file, or before the camera."""
+"""The tab that names the actions in a video, a clip file, or on the camera."""
 
 from dataclasses import dataclass
 from pathlib import Path
