@@ -276,7 +276,8 @@ def live(options: argparse.Namespace) -> None:
             speed = f"{delay}{now.rate:.0f} frames/s"
             print(f"{now.time:7.1f} s  {said}  ({speed})", flush=True)
             if view:
-                view.tell(now.probabilities, f"{now.time:.1f} s, {speed}")
+                unknown = "unknown, " if now.unknown else ""
+                view.tell(now.probabilities, f"{unknown}{now.time:.1f} s, {speed}")
 
 
 def audit_labels(options: argparse.Namespace) -> None:

@@ -7,10 +7,21 @@ import numpy as np
 import pytest
 from dvc.utils.hydra import apply_overrides
 
-from benchmarks import bench, crossval, experiments, few_clips, peers, robustness, timing
+from benchmarks import (
+    bench,
+    calibration,
+    crossval,
+    experiments,
+    few_clips,
+    peers,
+    robustness,
+    timing,
+    unknown,
+)
 from benchmarks.experiments import Experiment, Outcome, override, recipe, with_overrides
 from har.clips.annotations import read_pickle, write_pickle
 from har.dataset.preprocessing import preprocess
+from har.dataset.sequences import Sequences
 from har.errors import UserError
 from har.params import load_params, parse_yaml
 from har.skeleton import LAYOUTS
@@ -185,3 +196,30 @@ def test_few_clips_are_measured_on_the_test_subset_and_kept(tmp_path, tiny_pickl
     assert picture.read_bytes().startswith(b"\x89PNG")
     few_clips.main([str(argument) for argument in arguments])
     assert capsys.readouterr().out == table and len(rows.read_text().splitlines()) == 4
+
+
+def test_every_ordered_pair_of_folds_is_val_and_test_once():
+    groups = np.repeat([f"person {n}" for n in range(8)], 6)
+    clips = Sequences.from_clips(
+        [np.zeros((1, 1, 17, 3), np.float32)] * 48, {}, labels=np.arange(48) % 3, groups=groups
+    )
+    found = list(calibration.pairs_of_folds(clips, 1))
+    assert len(found) == 12
+    for subsets in found:
+        parts = [set(groups[subsets == name]) for name in ("train", "val", "test")]
+        assert [len(part) for part in parts] == [4, 2, 2] and len(set.union(*parts)) == 8
+    assert len({tuple(subsets) for subsets in found}) == 12
+
+
+def test_spoilt_clips_keep_what_they_should():
+    clip = random_clip(persons=1, frames=12)
+    poses = np.concatenate([clip.keypoints, clip.scores[..., None]], axis=-1)
+    rng = np.random.default_rng(0)
+    moved = unknown.shuffled(poses, rng)
+    assert not np.array_equal(moved, poses)
+    assert sorted(moved[0, :, 0].tolist()) == sorted(poses[0, :, 0].tolist())
+    np.testing.assert_array_equal(unknown.static(poses, rng), poses[:, [6] * 12])
+    drawn = unknown.noise(poses, rng)
+    np.testing.assert_array_equal(drawn[..., 2], poses[..., 2])
+    assert (drawn[poses[..., 2] == 0][:, :2] == 0).all()
+    assert unknown.area(np.array([0.0, 1.0]), np.array([0.5, 2.0])) == 0.75

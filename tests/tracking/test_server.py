@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ import torch
 from har.clips import Clip, make_clip
 from har.errors import UserError
 from har.models import build
-from har.models.checkpoint import Checkpoint, save_checkpoint
+from har.models.checkpoint import Checkpoint, Known, load_checkpoint, save_checkpoint
 from har.params import load_params
 from har.recognition.recognizer import Recognizer
 from har.recognition.timeline import windows
@@ -89,6 +90,16 @@ def test_it_answers_as_the_recognizer_does(checkpoint):
         assert answer["probability"] == pytest.approx(expected.max())
 
 
+def test_it_calls_unknown_what_the_recognizer_does(checkpoint):
+    found = load_checkpoint(checkpoint)
+    plain = ServedModel(Recognizer.of(found)).predict(pd.DataFrame(ROWS))
+    size = Recognizer.of(found).model.encode(torch.rand(1, 16, 17, 3)).shape[1]
+    refusing = replace(found, known=Known(np.zeros((1, size), np.float16), 0.5))
+    answers = ServedModel(Recognizer.of(refusing)).predict(pd.DataFrame(ROWS))
+    assert [(a["class"], a["probability"]) for a in answers] == [("unknown", 0.0)] * len(ROWS)
+    assert [a["probabilities"] for a in answers] == [a["probabilities"] for a in plain]
+
+
 def test_one_person_missing_scores_and_null_joints():
     found = row(frames=3)
     found["keypoints"][0][1][4] = [None, None]
@@ -155,7 +166,7 @@ def test_the_served_model_refuses_with_400_and_fails_without_a_traceback(checkpo
     class Broken:
         checkpoint = model.recognizer.checkpoint
 
-        def predict_clips(self, clips):
+        def answer_clips(self, clips):
             raise ValueError("/secret/path")
 
     with pytest.raises(MlflowException) as failure:
