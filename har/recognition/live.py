@@ -3,15 +3,16 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 
-from har.clips import USUAL_FPS
+from har.clips import UNLABELLED, USUAL_FPS, Clip
+from har.dataset.person_tracking import track_persons
 from har.recognition.recognizer import Recognizer
-from har.recognition.streaming import Stream, Window
+from har.recognition.streaming import SlidingWindow, Stream, Window
 
 Item = TypeVar("Item")
 
@@ -112,3 +113,27 @@ def newest(items: Iterable[Item]) -> Iterator[Item]:
                 raise ended[0]
             return
         yield item
+
+
+def recorded(name: str, frames: Sequence[tuple[float, np.ndarray]], size: tuple[int, int]) -> Clip:
+    """Frames as they came from a camera as a clip of 25 frames a second, persons followed.
+
+    Args:
+        name: of the clip.
+        frames: times in seconds, increasing, and poses (P, V, 3) of whoever was seen; not empty.
+        size: height and width of the frames in pixels.
+    """
+    joints = max(frames, key=lambda frame: len(frame[1]))[1].shape[1]
+    nobody = np.zeros((0, joints, 3), np.float32)
+    count = round((frames[-1][0] - frames[0][0]) * USUAL_FPS) + 1
+    grid = SlidingWindow(count + 1, count + 1, USUAL_FPS, nobody)
+    for arrival, poses in frames:
+        grid.add(poses, arrival)
+    stretch = grid.end()
+    assert stretch
+    persons = max(1, *(len(poses) for poses in stretch.frames))
+    found = np.zeros((persons, len(stretch.frames), joints, 3), np.float32)
+    for number, poses in enumerate(stretch.frames):
+        found[: len(poses), number] = poses
+    found = track_persons(found)
+    return Clip(name, UNLABELLED, found[..., :2], found[..., 2], size, name, USUAL_FPS)

@@ -8,6 +8,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from har.recognition.recognizer import Recognizer
 from har.studio.routes import add_routes
 from har.studio.sessions import Session, Sessions
+from har.studio.teach import Teach
 from har.studio.watch import Watch
 from har.studio.work import Studio
 
@@ -49,7 +50,8 @@ def serve(
         ui.colors(primary="#0072B2")
         await client.connected()
         tab = client.tab_id
-        assert tab
+        if tab is None:  # whoever asked runs no script
+            return
         session = sessions.enter(tab)
         client.on_delete(lambda: sessions.leave(tab))
         _lay_out(studio, session)
@@ -72,7 +74,9 @@ def _lay_out(studio: Studio, session: Session) -> None:
     with ui.header().classes("top"):
         ui.label("har studio").classes("title")
         with ui.tabs().props("dense no-caps inline-label") as tabs:
-            watch = ui.tab("Watch")
-    panels = ui.tab_panels(tabs, value=watch, keep_alive=True).classes("panels")
-    with panels, ui.tab_panel(watch):
-        Watch(studio, session)
+            first, second = ui.tab("Watch"), ui.tab("Teach")
+    panels = ui.tab_panels(tabs, value=first, keep_alive=True, animated=False).classes("panels")
+    with panels, ui.tab_panel(first):
+        watch = Watch(studio, session)
+    with panels, ui.tab_panel(second):
+        Teach(studio, session, watch.offer)

@@ -1,13 +1,16 @@
 """Routes for the page's scripts: files and camera frames."""
 
+import asyncio
 import shutil
 
 from nicegui import app
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 
+from har.errors import UserError
 from har.studio.sessions import Session, Sessions
 
+_MOST_FRAME = 2**20  # bytes of a camera's picture
 _FRESH = {"Cache-Control": "no-store"}
 
 
@@ -28,6 +31,34 @@ def add_routes(sessions: Sessions, most_bytes: int) -> None:
         if path is None or not path.is_file():
             return _gone()
         return FileResponse(path, filename=save_as or None, headers=_FRESH)
+
+    @app.post("/studio/{key}/cameras/{name}")
+    async def look(request: Request, key: str, name: str, time: float) -> Response:
+        session = sessions.find(key)
+        camera = session.cameras.get(name) if session else None
+        if camera is None:
+            return _gone()
+        content = b""
+        async for piece in request.stream():
+            content += piece
+            if len(content) > _MOST_FRAME:
+                return PlainTextResponse("a frame is too large", 413)
+        try:
+            # The first call may load the pose estimator.
+            return JSONResponse(await asyncio.to_thread(lambda: camera().add(content, time)))
+        except UserError as error:
+            return PlainTextResponse(str(error), 422)
+
+    @app.delete("/studio/{key}/cameras/{name}")
+    def begin(key: str, name: str) -> Response:
+        session = sessions.find(key)
+        if session is None or name not in session.cameras:
+            return _gone()
+        try:
+            session.cameras[name]().clear()
+        except UserError as error:
+            return PlainTextResponse(str(error), 422)
+        return Response()
 
 
 async def _take(request: Request, session: Session, name: str, most_bytes: int) -> Response:

@@ -5,6 +5,7 @@ import re
 import secrets
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ class Session:
     Attributes:
         key: a secret that is part of the addresses of its files.
         folder: its files lie here and in folders of it.
+        cameras: name -> gives what looks at the frames of a camera of the page.
         kept: what else is to outlive a reload of the page.
     """
 
@@ -28,6 +30,7 @@ class Session:
         """Make an empty session, whose folder lies in `root`."""
         self.key = secrets.token_urlsafe(16)
         self.folder = Path(tempfile.mkdtemp(dir=root))
+        self.cameras: dict[str, Callable[[], Any]] = {}
         self.kept: dict[str, Any] = {}
         self._files: dict[str, Path] = {}
         self._pages = 0

@@ -20,9 +20,11 @@ from har.recognition.occlusion import Occlusion, body_parts, occlude
 from har.recognition.recognizer import Recognizer
 from har.recognition.streaming import Window
 from har.recognition.timeline import cut, persons_apart, usual_window, windows
+from har.studio.camera import Camera, Live
 from har.studio.drop import Drop
 from har.studio.player import Player, content
 from har.studio.sessions import Session
+from har.studio.teach import OWN
 from har.studio.work import Progress, Studio, read_clips, told
 
 _TOP = 5  # classes in tables
@@ -89,12 +91,16 @@ class Watch:
         self.progress = Progress()
         self.seen: Watched | None = None
         self.asked = 0
+        self.live: tuple[str, Live] | None = None
         ui.label("What goes on in a video, a clip, or before your camera?").classes("lead")
         with ui.row().classes("sources"):
             Drop(session, "A video or a clip file", studio.most_bytes, self.take)
             ui.button("Show an example", on_click=self.example).props("outline no-caps")
-            names = list(studio.models)
+            names = [*studio.models, *([OWN] if OWN in session.kept else [])]
             self.model = ui.select(names, value=names[0], label="Model", on_change=self.again)
+        usual = studio.models[names[0]]
+        Camera(session, "watch", usual, self.camera_off)
+        session.cameras["watch"] = self.look
         self.problem = ui.label().classes("problem").props("role=alert")
         with ui.row().classes("working") as self.working:
             ui.spinner(size="1.5em")
@@ -109,11 +115,41 @@ class Watch:
         if "watched" in session.kept:
             ui.timer(0, self.again, once=True)
 
+    def recognizer(self) -> Recognizer:
+        """The chosen model."""
+        name = self.model.value
+        return self.session.kept[OWN] if name == OWN else self.studio.models[name]
+
+    async def offer(self) -> None:
+        """Let the taught model answer, and watch by it."""
+        self.live = None
+        names = [*self.studio.models, OWN]
+        if self.model.value == OWN:
+            await self.again()
+        self.model.set_options(names, value=OWN)
+
     async def take(self, event: Any) -> None:
         """Watch a file that was sent."""
         number = event.args[0]["number"]
         if path := self.session.file(number):
             await self.read(path)
+
+    def look(self) -> Live:
+        """What looks at the camera's frames, by the model that is chosen now."""
+        name = self.model.value
+        if self.live is None or self.live[0] != name:
+            recognizer = self.recognizer()
+            window = recognizer.checkpoint.model.windows.test_longest
+            self.live = name, Live(self.studio.estimator(), recognizer, window)
+        return self.live[1]
+
+    async def camera_off(self) -> None:
+        """Watch again what the camera showed."""
+        if self.live and not self.working.visible:
+            path = self.session.place("camera.pkl")
+            with told(self.session, self.problem):
+                write_pickle(path, ClipSet([self.live[1].clip("camera")], []))
+                await self.read(path)
 
     async def example(self) -> None:
         """Watch a simulated clip."""
@@ -130,7 +166,7 @@ class Watch:
         self.working.visible = True
         self.clear()
         with told(self.session, self.problem):
-            recognizer = self.studio.models[self.model.value]
+            recognizer = self.recognizer()
             clip_set, frames = await self.studio.do(
                 read_clips, self.studio, self.session, path, recognizer, self.progress
             )
@@ -148,7 +184,7 @@ class Watch:
         clip = clip_set.clips[ids.index(wanted)]
         name = self.model.value
         self.seen = await self.studio.do(
-            watched, clip_set, clip, self.studio.models[name], name, path, frames
+            watched, clip_set, clip, self.recognizer(), name, path, frames
         )
         self.result.clear()
         self.notes.clear()
