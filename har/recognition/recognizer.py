@@ -140,6 +140,17 @@ class Recognizer:
         order = np.argsort(-probabilities, kind="stable")
         return [self.classes[k] for k in order if inside[k]]
 
+    def directions(self, clips: list[Clip]) -> np.ndarray:
+        """The encoder's summaries (N, H) of clips, of unit length.
+
+        Raises:
+            UserError: the network is no two_stream one; else as `answer_clips`.
+        """
+        if not isinstance(self.model, TwoStream):
+            arch = self.checkpoint.model.arch
+            raise UserError(f"a {arch} network has no encoder of clips: take a two_stream one")
+        return directions(self.model, self._sequences(clips), self.checkpoint.model.windows)
+
     def _sequences(self, clips: list[Clip]) -> Sequences:
         """Preprocessed clips."""
         checkpoint, layout = self.checkpoint, self.checkpoint.layout

@@ -70,14 +70,16 @@ class Action:
     Attributes:
         start: first frame, from 0.
         end: frame after the last one.
-        label: of the class, None where nobody was seen.
+        label: of the class, None where nobody was seen, or what was seen is unknown.
         probability: its mean over the windows, None with the label.
+        unknown: whether it is none of the classes.
     """
 
     start: int
     end: int
     label: int | None
     probability: float | None
+    unknown: bool
 
 
 def actions(windows: Sequence[Window], frames: int) -> list[Action]:
@@ -87,16 +89,17 @@ def actions(windows: Sequence[Window], frames: int) -> list[Action]:
         windows: of a clip, in order.
         frames: of the clip.
     """
-    rows = [window.probabilities for window in windows]
+    rows = [None if window.unknown else window.probabilities for window in windows]
     labels = [None if row is None else int(row.argmax()) for row in rows]
+    unknown = [window.unknown for window in windows]
     middles = [(window.start + window.end) / 2 for window in windows]
     ends = [*(round((a + b) / 2) for a, b in pairwise(middles)), frames]
     found, start, first = list[Action](), 0, 0
-    for label, group in groupby(labels):
+    for (label, none), group in groupby(zip(labels, unknown, strict=True)):
         last = first + len(list(group))
         shares = [float(row[label]) for row in rows[first:last] if row is not None]
         probability = sum(shares) / len(shares) if shares else None
-        found.append(Action(start, ends[last - 1], label, probability))
+        found.append(Action(start, ends[last - 1], label, probability, none))
         start, first = ends[last - 1], last
     return found
 

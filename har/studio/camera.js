@@ -18,6 +18,7 @@ export default {
       <video ref="video" muted playsinline hidden></video>
       <canvas v-show="on" ref="canvas" class="live" role="img" aria-label="camera with skeletons"></canvas>
       <div v-if="on" class="now" aria-live="polite">
+        <span v-if="none" class="share"><b>none of these</b>; nearest:</span>
         <span v-for="[name, share, colour] in now" class="share"
               :style="{ '--share': share * 100 + '%', '--colour': colour }">
           {{ name }} <b>{{ Math.round(100 * share) }} %</b>
@@ -26,7 +27,7 @@ export default {
     </div>
   `,
   props: { address: String, seconds: Number, bones: Array, colours: Array },
-  data: () => ({ on: false, problem: "", now: [], told: "", count: "" }),
+  data: () => ({ on: false, problem: "", now: [], none: false, told: "", count: "" }),
   unmounted() { this.off(); },
   methods: {
     toggle() { this.on ? this.off() : this.start(); },
@@ -78,7 +79,7 @@ export default {
         }
         if (!this.on) return;
         this.draw(picture, answer.persons);
-        if (answer.now) this.now = answer.now;
+        if (answer.now) [this.now, this.none] = [answer.now, answer.none];
         arrivals.push(performance.now() / 1000);
         while (arrivals[0] < arrivals.at(-1) - 2) arrivals.shift();
         const rate = (arrivals.length - 1) / Math.max(arrivals.at(-1) - arrivals[0], 1e-3);

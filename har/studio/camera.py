@@ -48,8 +48,8 @@ class Live:
             time: in seconds, later than the last frame's.
 
         Returns:
-            The persons' poses, the likeliest classes where there is a new answer, and the seconds
-            that the first answer takes.
+            The persons' poses; where there is a new answer, the likeliest classes, and whether it
+            is none of them; and the seconds that the first answer takes.
 
         Raises:
             UserError: it is no JPEG, or a large one, or time runs backwards.
@@ -74,8 +74,14 @@ class Live:
                 order = np.argsort(-row, kind="stable")[:_TOP]
                 names = self._recognizer.classes
                 now = [(names[k], round(float(row[k]), 4), class_colour(int(k))) for k in order]
+        none = bool(found and found.unknown)
         persons = np.round(poses.astype(float), 2).tolist()
-        return {"persons": persons, "now": now, "wait": round(self._window / USUAL_FPS, 1)}
+        return {
+            "persons": persons,
+            "now": now,
+            "none": none,
+            "wait": round(self._window / USUAL_FPS, 1),
+        }
 
     def clip(self, name: str, since: float = -np.inf, until: float = np.inf) -> Clip:
         """What was seen from one time to another, of the last minute.

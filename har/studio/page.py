@@ -6,6 +6,7 @@ from nicegui import Client, app, ui
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from har.recognition.recognizer import Recognizer
+from har.studio.explore import Explore
 from har.studio.routes import add_routes
 from har.studio.sessions import Session, Sessions
 from har.studio.teach import Teach
@@ -74,9 +75,11 @@ def _lay_out(studio: Studio, session: Session) -> None:
     with ui.header().classes("top"):
         ui.label("har studio").classes("title")
         with ui.tabs().props("dense no-caps inline-label") as tabs:
-            first, second = ui.tab("Watch"), ui.tab("Teach")
+            first, second, third = ui.tab("Watch"), ui.tab("Teach"), ui.tab("Explore")
     panels = ui.tab_panels(tabs, value=first, keep_alive=True, animated=False).classes("panels")
     with panels, ui.tab_panel(first):
         watch = Watch(studio, session)
     with panels, ui.tab_panel(second):
         Teach(studio, session, watch.offer)
+    with panels, ui.tab_panel(third):
+        Explore(studio, session, watch.models)

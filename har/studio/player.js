@@ -6,7 +6,7 @@ export default {
     <div class="player" @keydown="key">
       <div class="stage" ref="stage" :style="{ aspectRatio: width + ' / ' + height }">
         <video v-if="clip.video" ref="video" :src="clip.video" muted playsinline preload="auto"
-               @ended="restart"></video>
+               @ended="restart" @loadedmetadata="seek(frame)"></video>
         <canvas ref="canvas" role="img" :aria-label="'skeletons of ' + clip.name"></canvas>
       </div>
       <div class="bar">
@@ -18,11 +18,12 @@ export default {
         <span class="time">{{ time }}</span>
         <label v-if="clip.video"><input type="checkbox" v-model="plain" @change="draw" /> skeletons only</label>
       </div>
-      <div v-for="(person, p) in clip.persons" class="person">
+      <div v-for="person in clip.persons.filter((one) => one.windows.length)" class="person">
         <div class="now">
           <strong :style="{ color: person.colour }">{{ person.name }}</strong>
-          <template v-if="answer(person)">
-            <span v-for="[name, share, colour] in answer(person)" class="share"
+          <template v-if="answer(person)?.top">
+            <span v-if="answer(person).none" class="share"><b>{{ answer(person).none }}</b>; nearest:</span>
+            <span v-for="[name, share, colour] in answer(person).top" class="share"
                   :style="{ '--share': share * 100 + '%', '--colour': colour }">
               {{ name }} <b>{{ Math.round(100 * share) }} %</b>
             </span>
@@ -82,7 +83,7 @@ export default {
         ? person.windows.reduce((best, one) =>
             Math.abs(one.middle - this.frame) < Math.abs(best.middle - this.frame) ? one : best)
         : null;
-      return found && found.top;
+      return found;
     },
     told(action) {
       const [start, end] = [action.start, action.end].map((f) => (f / this.clip.fps).toFixed(1));

@@ -10,12 +10,14 @@ from har.clips import USUAL_FPS, Clip
 from har.figures.panel import class_colour, side_colour
 from har.figures.skeletons import UNSURE, drawable
 from har.recognition.streaming import Window
-from har.recognition.timeline import actions
+from har.recognition.timeline import Action, actions
 from har.skeleton import Layout
 from har.studio.sessions import Session
 
 _TOP = 3  # classes shown at a moment
 _MARGIN = 0.08  # around the skeletons, where there is no picture
+NONE_OF_THESE = "none of these"
+_GREY = "#888888"
 _PERSONS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#F0E442", "#D55E00")
 
 
@@ -89,8 +91,8 @@ def content(
                     {
                         "start": action.start,
                         "end": action.end,
-                        "name": "not seen" if action.label is None else classes[action.label],
-                        "colour": "#888888" if action.label is None else class_colour(action.label),
+                        "name": _name(action, classes),
+                        "colour": _GREY if action.label is None else class_colour(action.label),
                         "probability": action.probability,
                     }
                     for action in actions(own, frames)
@@ -109,7 +111,14 @@ def _moment(window: Window, classes: Sequence[str]) -> dict[str, Any]:
             (classes[k], round(float(window.probabilities[k]), 4), class_colour(int(k)))
             for k in order
         ]
-    return {"middle": (window.start + window.end - 1) / 2, "top": top}
+    middle = (window.start + window.end - 1) / 2
+    return {"middle": middle, "top": top, "none": NONE_OF_THESE if window.unknown else ""}
+
+
+def _name(action: Action, classes: Sequence[str]) -> str:
+    if action.unknown:
+        return NONE_OF_THESE
+    return "not seen" if action.label is None else classes[action.label]
 
 
 def _framed(points: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:

@@ -59,7 +59,15 @@ class Watched:
         """The answers as tables take them."""
         true = self.classes[self.clip.label] if self.clip.label >= 0 else None
         return [
-            Answer(self.clip, true, person, window.start, window.end, window.probabilities)
+            Answer(
+                self.clip,
+                true,
+                person,
+                window.start,
+                window.end,
+                window.probabilities,
+                window.unknown,
+            )
             for person, own in enumerate(self.windows, start=1)
             for window in own
         ]
@@ -96,7 +104,7 @@ class Watch:
         with ui.row().classes("sources"):
             Drop(session, "A video or a clip file", studio.most_bytes, self.take)
             ui.button("Show an example", on_click=self.example).props("outline no-caps")
-            names = [*studio.models, *([OWN] if OWN in session.kept else [])]
+            names = list(self.models())
             self.model = ui.select(names, value=names[0], label="Model", on_change=self.again)
         usual = studio.models[names[0]]
         Camera(session, "watch", usual, self.camera_off)
@@ -115,15 +123,19 @@ class Watch:
         if "watched" in session.kept:
             ui.timer(0, self.again, once=True)
 
+    def models(self) -> dict[str, Recognizer]:
+        """The models of the page, by name: the studio's, and the taught one once there is one."""
+        own = {OWN: self.session.kept[OWN]} if OWN in self.session.kept else {}
+        return self.studio.models | own
+
     def recognizer(self) -> Recognizer:
         """The chosen model."""
-        name = self.model.value
-        return self.session.kept[OWN] if name == OWN else self.studio.models[name]
+        return self.models()[self.model.value]
 
     async def offer(self) -> None:
         """Let the taught model answer, and watch by it."""
         self.live = None
-        names = [*self.studio.models, OWN]
+        names = list(self.models())
         if self.model.value == OWN:
             await self.again()
         self.model.set_options(names, value=OWN)
@@ -309,6 +321,8 @@ class Watch:
             ui.label(f"Person {person + 1} was not seen, {when}.")
             return
         name = seen.recognizer.classes[found.label]
+        if window.unknown:
+            name = f"none of these; nearest: {name}"
         ui.label(f"{name}, {found.whole:.0%}: what decided?").classes("lead")
         ui.label(f"Person {person + 1}, {when}. Hide a part to see what is left of the answer.")
         parts = body_parts(seen.recognizer.checkpoint.layout)
