@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from har.recognition.timeline import Window, actions
+from har.recognition.streaming import Window
+from har.recognition.timeline import actions
 
 
 def test_actions_of_a_timeline_change_between_the_middles_of_windows():
