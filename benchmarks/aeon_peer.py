@@ -25,7 +25,7 @@ def main() -> None:
         model = LITETimeClassifier(use_litemv=True, **settings)
     x = arrays["x"]
     if name == "multirocket_hydra":  # numba compiles at the first call
-        type(model)(n_kernels=2, n_groups=2).fit(x[:20], np.arange(20) % 2).predict(x[:2])
+        type(model)(**settings).fit(x[:20], np.arange(20) % 2).predict(x[:2])
     start = time.process_time()
     model.fit(x, arrays["y"])
     fitted = time.process_time()
