@@ -84,10 +84,12 @@ def commands(page):
 
 
 def inline_commands(page):
-    """Commands in the text between backticks."""
+    """Commands in the text between backticks; one that is only named is asked for its help."""
     text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
     for code in re.findall(r"`((?:make|python -m|dvc) [^`]+)`", text):
-        yield from words_of(code.replace("\n", " ").replace("...", ""))
+        for words in words_of(code.replace("\n", " ").replace("...", "")):
+            named = words[1:3] == ["-m", "har"] and len(words) == 4
+            yield [*words, "--help"] if named else words
 
 
 def check(words):
@@ -137,6 +139,8 @@ def test_every_command_parses(page, capsys):
         try:
             check(words)
         except (SystemExit, Exception) as error:
+            if isinstance(error, SystemExit) and error.code == 0:
+                continue
             said = capsys.readouterr().err.strip().splitlines()[-1:]
             wrong.append(f"{shlex.join(words)}: {error!r} {said}")
     assert not wrong, "\n".join(wrong)

@@ -56,3 +56,9 @@ def test_containers_set_the_environment_up_as_make_does():
     assert container["postCreateCommand"] == "make environment TORCH=cpu"
     assert "RUN make environment TORCH=" in dockerfile
     assert 'CMD ["make", "repro"]' in dockerfile
+
+
+def test_every_page_is_in_the_navigation():
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:\n")[2]
+    for page in (ROOT / "docs").glob("*.md"):
+        assert f": {page.name}\n" in navigation, page.name
