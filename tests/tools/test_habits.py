@@ -2,10 +2,12 @@
 
 import json
 import re
+import shlex
 import tomllib
 from pathlib import Path
 
 import pytest
+from dvc.cli.parser import get_main_parser
 
 from har.params import load_yaml
 
@@ -34,6 +36,8 @@ def test_a_workflow_runs_commands_that_exist(path):
         commands = step.get("run", "")
         for target in re.findall(r"\bmake ([a-z-]+)", commands):
             assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE), target
+        for line in re.findall(r"^ *dvc (.+)$", commands, re.MULTILINE):
+            get_main_parser().parse_args(shlex.split(line))
         for module in re.findall(r"python -m (tools\.\w+)", commands):
             assert ROOT.joinpath(*module.split(".")).with_suffix(".py").is_file(), module
 
