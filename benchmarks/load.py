@@ -68,7 +68,9 @@ def cases(recognizer: Recognizer) -> list[dict]:
                 "request": {"inputs": [request]},
                 "whole": named(recognizer, recognizer.predict(sent)),
                 "settings": {
-                    "window": WINDOW, "stride": STRIDE, "fps": FPS,
+                    "window": WINDOW,
+                    "stride": STRIDE,
+                    "fps": FPS,
                     "image_size": list(clip.image_size),
                 },
                 "frames": frames,
@@ -77,7 +79,7 @@ def cases(recognizer: Recognizer) -> list[dict]:
                     for one in said
                 ],
             }
-        )  # fmt: skip
+        )
     return found
 
 
@@ -142,10 +144,27 @@ def loaded(
     """The figures of one run of locust; `meanwhile` is called a quarter into it."""
     stem = folder / f"stats-{time.time_ns()}"
     command = [
-        python, "-m", "locust", "-f", str(ROOT / "benchmarks/load_clients.py"), users,
-        "--headless", "-u", str(CLIENTS), "-r", str(CLIENTS), "-t", f"{seconds}s", "--host",
-        address, "--csv", str(stem), "--only-summary", "--stop-timeout", "30",
-    ]  # fmt: skip
+        python,
+        "-m",
+        "locust",
+        "-f",
+        str(ROOT / "benchmarks/load_clients.py"),
+        users,
+        "--headless",
+        "-u",
+        str(CLIENTS),
+        "-r",
+        str(CLIENTS),
+        "-t",
+        f"{seconds}s",
+        "--host",
+        address,
+        "--csv",
+        str(stem),
+        "--only-summary",
+        "--stop-timeout",
+        "30",
+    ]
     environment = os.environ | {"LOAD_CASES": str(folder / "cases.json")}
     clients = subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -259,9 +278,20 @@ def main() -> None:
             run("fuzzed bodies", "Requests", arguments.short, lambda: fuzz(address, body))
             run("a killed worker", "Requests", arguments.short, lambda: kill_worker(process))
         command = [
-            sys.executable, "-m", "mlflow", "models", "serve", "-m", model, "--env-manager",
-            "local", "--port", "5062", "--workers", "2",
-        ]  # fmt: skip
+            sys.executable,
+            "-m",
+            "mlflow",
+            "models",
+            "serve",
+            "-m",
+            model,
+            "--env-manager",
+            "local",
+            "--port",
+            "5062",
+            "--workers",
+            "2",
+        ]
         with served(command, project, 5062) as (address, process):
             run("mlflow models serve", "Requests", arguments.seconds)
     columns = ["run", "answers", "per second", "p50, ms", "p99, ms", "lost", "mixed up"]

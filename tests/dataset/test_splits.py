@@ -466,7 +466,11 @@ def test_groups_are_moved_only_as_far_as_complete_subsets_need():
     np.testing.assert_array_equal(
         splits._repair(np.ones(4, dtype=int), table, subsets=2, complete=1), [1, 0, 1, 1]
     )
-    assert splits._repair(np.zeros(2), np.array([[1, 1], [1, 0]]), subsets=2, complete=2) is None
+    table = np.array([[9, 0], [2, 2], [1, 0]])  # one group has the second class
+    np.testing.assert_array_equal(
+        splits._repair(np.ones(3, dtype=int), table, subsets=2, complete=1), [1, 0, 1]
+    )
+    assert splits._repair(np.ones(3, dtype=int), table, subsets=2, complete=2) is None
 
 
 def test_a_class_that_is_not_in_the_way_is_not_named():

@@ -13,6 +13,7 @@ from har.params import load_yaml
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+FOLDERS = ("benchmarks", "har", "pretraining", "stages", "tests", "tools")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
@@ -23,6 +24,13 @@ def test_one_version_everywhere():
     citation = load_yaml(ROOT / "CITATION.cff")
     assert newest.groups() == (version, str(citation["date-released"]))
     assert citation["version"] == version
+
+
+def test_the_formatter_alone_lays_out_code():
+    mark = "fmt: " + "skip"
+    files = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
+    assert len(files) > 200
+    assert [path for path in files if mark in path.read_text(encoding="utf-8")] == []
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
