@@ -18,7 +18,7 @@ from har.recognition.clip_map import principal_components
 from har.recognition.label_audit import audit_labels
 from har.recognition.recognizer import Recognizer
 from har.studio.drop import Drop
-from har.studio.player import Player, content
+from har.studio.player import Player, content, percent
 from har.studio.sessions import Session
 from har.studio.work import Progress, Studio, read_clips, told
 
@@ -278,7 +278,7 @@ class Explore:
                 clip = found.clips[doubt.clip]
                 text = (
                     f"{clip.id}: labelled {found.classes[doubt.label]}, looks like "
-                    f"{found.classes[doubt.suggestion]} ({doubt.suggestion_probability:.0%})"
+                    f"{found.classes[doubt.suggestion]} ({percent(doubt.suggestion_probability)})"
                 )
                 ui.button(text, on_click=lambda clip=clip: self.play(clip.id)).props(
                     "flat dense no-caps align=left"

@@ -53,7 +53,8 @@ export default {
     },
   },
   watch: {
-    clip() { this.load(); },
+    // The object is a new one whenever any property changes.
+    "clip.poses"() { this.load(); },
     hidden() { this.draw(); },
     weights() { this.draw(); },
   },

@@ -42,6 +42,11 @@ class Player(Element, component="player.js"):  # type: ignore[call-arg]
         self.update()
 
 
+def percent(share: float) -> str:
+    """A probability as the page writes it."""
+    return f"{100 * share:.0f} %"
+
+
 def content(
     session: Session,
     name: str,

@@ -18,7 +18,7 @@ from har.recognition.recognizer import Recognizer
 from har.recognition.timeline import cut
 from har.studio.camera import Camera, Live
 from har.studio.drop import Drop
-from har.studio.player import Player, content
+from har.studio.player import Player, content, percent
 from har.studio.sessions import Session
 from har.studio.work import Progress, Studio, read_clips, told
 from har.training.teaching import Report, teach
@@ -258,8 +258,8 @@ class Teach:
         with self.result:
             found_right = (
                 f"{report.right} of {report.clips} clips are named right by a model that was "
-                f"taught without them ({low:.0%} to {high:.0%}, 95 % interval; {whose} left out "
-                "in turn)."
+                f"taught without them ({percent(low)} to {percent(high)}, 95 % interval; {whose} "
+                "left out in turn)."
             )
             ui.label(
                 found_right if report.clips else "Too few clips to tell how good it is."
@@ -270,7 +270,7 @@ class Teach:
             for suspect in report.suspects:
                 ui.label(
                     f"{suspect.clip} is labelled {suspect.label} but looks like {suspect.rather} "
-                    f"({suspect.probability:.0%}): look at it"
+                    f"({percent(suspect.probability)}): look at it"
                 )
             if report.record_more:
                 ui.label(f"Record more of: {', '.join(report.record_more)}.").classes("lead")

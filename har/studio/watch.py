@@ -22,7 +22,7 @@ from har.recognition.streaming import Window
 from har.recognition.timeline import cut, persons_apart, usual_window, windows
 from har.studio.camera import Camera, Live
 from har.studio.drop import Drop
-from har.studio.player import Player, content
+from har.studio.player import Player, content, percent
 from har.studio.sessions import Session
 from har.studio.teach import OWN
 from har.studio.work import Progress, Studio, read_clips, told
@@ -202,6 +202,8 @@ class Watch:
         self.notes.clear()
         with self.notes:
             for note in clip_set.notes:
+                if note.startswith("no label"):  # none is needed here
+                    continue
                 ui.label(self.session.sentence(UserError(note)))
         with self.result:
             self.build(self.seen)
@@ -323,7 +325,7 @@ class Watch:
         name = seen.recognizer.classes[found.label]
         if window.unknown:
             name = f"none of these; nearest: {name}"
-        ui.label(f"{name}, {found.whole:.0%}: what decided?").classes("lead")
+        ui.label(f"{name}, {percent(found.whole)}: what decided?").classes("lead")
         ui.label(f"Person {person + 1}, {when}. Hide a part to see what is left of the answer.")
         parts = body_parts(seen.recognizer.checkpoint.layout)
         for part, left in sorted(found.parts.items(), key=lambda item: item[1]):
@@ -331,15 +333,14 @@ class Watch:
             button.style(f"--share: {100 * left:.0f}%; --whole: {100 * found.whole:.0f}%")
             with button:
                 ui.label(f"without {part}")
-                ui.label(f"{left:.0%}")
+                ui.label(f"{percent(left)}")
             button.on("click", lambda part=part, button=button: self.hide(parts[part], button))
         ui.label("Without a stretch of time:")
         with ui.row().classes("stretches"):
             for start, end, left in found.stretches:
                 first = window.start + start
-                text = (
-                    f"without {first / fps:.1f} to {(window.start + end) / fps:.1f} s: {left:.0%}"
-                )
+                last = window.start + end
+                text = f"without {first / fps:.1f} to {last / fps:.1f} s: {percent(left)}"
                 lost = max(found.whole - left, 0) / max(found.whole, 1e-6)
                 button = ui.element("button").props("type=button").props(f'aria-label="{text}"')
                 button.style(f"--lost: {100 * lost:.0f}%").tooltip(text)

@@ -51,7 +51,7 @@ class Report:
     Attributes:
         clips: number of these clips.
         right: number of correct predictions.
-        interval: of the share of correct ones, 95 %: Wilson's, or over groups by bootstrap; (0, 1)
+        interval: of the share of correct ones, 95 %: Wilson's, widened to that over groups; (0, 1)
             without clips.
         by_group: whether whole groups were left out rather than single clips.
         confused: (class, class it was taken for, number of clips), the most frequent first.
@@ -222,12 +222,16 @@ def _report(clips: Sequences, probabilities: np.ndarray, by_group: bool) -> Repo
         interval = binomtest(int(right.sum()), len(right)).proportion_ci(0.95, "wilson")
         return float(interval.low), float(interval.high)
 
+    low, high = wilson(correct)
+    if by_group:  # where groups are alike, as when all is right, the bootstrap has no spread
+        own = interval_over_groups(correct, clips.groups)
+        low, high = min(low, own[0]), max(high, own[1])
     wrong = zip(labels[~correct].tolist(), said[~correct].tolist(), strict=True)
     lowest = [wilson(correct[labels == label])[0] for label in range(len(classes))]
     return Report(
         clips=len(labels),
         right=int(correct.sum()),
-        interval=interval_over_groups(correct, clips.groups) if by_group else wilson(correct),
+        interval=(low, high),
         by_group=by_group,
         confused=[
             (classes[true], classes[taken], number)

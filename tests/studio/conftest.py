@@ -115,6 +115,7 @@ def chromium(videos):
         pytest.skip("no Chromium: install Debian's package chromium")
     flags = ["no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-sync"]
     flags += ["disable-background-networking", "disable-component-update"]
+    flags += ["host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]  # the network is off
     flags += ["use-fake-ui-for-media-stream", "use-fake-device-for-media-stream"]
     flags += [f"use-file-for-fake-video-capture={videos / 'camera.mjpeg'}"]
     with (

@@ -1,6 +1,7 @@
 """Sessions: files of a tab, and their end."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -31,7 +32,8 @@ def test_a_session_ends_when_its_tab_is_closed_and_not_when_it_is_reloaded(some,
         await asyncio.sleep(0.1)
         assert not session.folder.exists() and some.find(session.key) is None
 
-    asyncio.run(use())
+    with ThreadPoolExecutor(1) as threads:  # in the main one, the browser's tests have a loop
+        threads.submit(asyncio.run, use()).result()
 
 
 @pytest.mark.parametrize("name", ["../../x.mp4", "/etc/x.mp4", "..\\x.mp4", ".x.mp4", "x\0.mp4"])

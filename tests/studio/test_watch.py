@@ -36,9 +36,8 @@ def test_a_video_is_watched_sought_and_saved(page, videos):
     box = line.bounding_box()
     page.mouse.click(box["x"] + 0.75 * box["width"], box["y"] + box["height"] / 2)
     assert page.get_by_label("frame", exact=True).input_value() == str(int(0.75 * FRAMES))
-    page.wait_for_function(
-        f"Math.abs(document.querySelector('video').currentTime - {0.75 * FRAMES / 25}) < 0.05"
-    )
+    at = "document.querySelector('.stage video').currentTime"
+    page.wait_for_function(f"Math.abs({at} - {0.75 * FRAMES / 25}) < 0.05")
 
     clip = read_pickle(saved(page, "skeletons.pkl")).clips[0]
     assert clip.id == "spot" and clip.keypoints.shape == (1, FRAMES, 17, 2)
@@ -72,7 +71,7 @@ def test_a_wrong_file_is_a_sentence(page, tmp_path):
         ("huge.pkl", b"0" * (MOST * 2**20 + 1), "huge.pkl is too large: 2 MB is the most"),
         ("broken.mp4", b"nothing", "broken.mp4 cannot be read as a video"),
         ("evil.pkl", b"cos\nsystem\n(S'echo'\ntR.", "evil.pkl"),
-        ("notes.docx", b"PK", "notes.docx is of no known kind"),
+        ("notes.docx", b"PK", "notes.docx is of unknown kind"),
     ):
         (tmp_path / name).write_bytes(content)
         send(page, tmp_path / name)
@@ -104,7 +103,7 @@ def test_two_browsers_do_not_see_each_others_clips(page, chromium, studio, video
     page.get_by_role("img", name="skeletons of spot").wait_for()
     other.locator(".part").first.wait_for()
     assert other.get_by_role("img", name="skeletons of spot").count() == 0
-    source = page.locator("video").get_attribute("src")
+    source = page.locator(".stage video").get_attribute("src")
     assert page.request.get(f"{address.rstrip('/')}{source}").status == 200
     key = source.split("/")[2]
     wrong = source.replace(key, key[::-1])
@@ -117,7 +116,8 @@ def test_the_keyboard_is_enough(page):
         for _ in range(40):
             page.keyboard.press("Tab")
             focused = page.evaluate(
-                "document.activeElement.ariaLabel || document.activeElement.innerText || ''"
+                "(e => e.ariaLabel || (e.tagName === 'BUTTON' && e.innerText) || '')"
+                "(document.activeElement)"
             )
             if name in focused:
                 return
