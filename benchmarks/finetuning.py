@@ -164,6 +164,7 @@ def main() -> None:
     parser.add_argument("--kth", help="the pickle of KTH's skeletons")
     parser.add_argument("--penn", help="the pickle of Penn Action's")
     parser.add_argument("--seeds", default="1,2,3")
+    parser.add_argument("--tasks", default="persons,eighth,five,simulated", help="which cuts")
     parser.add_argument("--variants", default=",".join(VARIANTS), help="comma-separated names")
     parser.add_argument("--rows", default="finetuning.jsonl", help="file of the rows that are done")
     arguments = parser.parse_args()
@@ -172,14 +173,18 @@ def main() -> None:
         raise UserError(f"--variants {unknown[0]}: known are {', '.join(VARIANTS)}")
     params = load_params()
     torch.set_num_threads(params.threads)
+    wanted = arguments.tasks.split(",")
     tasks: dict[str, tuple[Sequences, Callable[..., Iterator]]] = {}
-    if arguments.kth:
+    if arguments.kth and "persons" in wanted:
         tasks["KTH, four persons"] = features_of(arguments.kth, params), partial(folds, "KTH")
-    if arguments.penn:
+    if arguments.penn and {"eighth", "five"} & set(wanted):
         penn = features_of(arguments.penn, params)
-        tasks["Penn Action, an eighth"] = penn, partial(folds, "Penn Action")
-        tasks["Penn Action, five a class"] = penn, five_a_class
-    tasks["simulated"] = features_of("simulated", params), partial(folds, "simulated")
+        if "eighth" in wanted:
+            tasks["Penn Action, an eighth"] = penn, partial(folds, "Penn Action")
+        if "five" in wanted:
+            tasks["Penn Action, five a class"] = penn, five_a_class
+    if "simulated" in wanted:
+        tasks["simulated"] = features_of("simulated", params), partial(folds, "simulated")
     path = Path(arguments.rows)
     lines = path.read_text().splitlines() if path.exists() else []
     done = {tuple(row["what"]): row for row in map(json.loads, lines)}
