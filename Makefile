@@ -43,7 +43,7 @@ demo: studio
 
 docs: .venv/installed  ## build the documentation as a site that needs no network, in site/
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock -r requirements-docs.lock
-	NO_MKDOCS_2_WARNING=1 COLUMNS=80 python -m mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 COLUMNS=80 python -m mkdocs build --strict
 	@echo 'open site/index.html, or with search: python -m http.server --bind 127.0.0.1 --directory site 8000'
 
 websocket: .venv/installed  ## install what make serve needs to take frames over a WebSocket

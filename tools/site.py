@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 OUTSIDE = (
     "README.md",
     "CHANGELOG.md",
+    "CITATION.cff",
     "CONTRIBUTING.md",
     "LICENSE",
     "MODEL_CARD.md",
