@@ -48,7 +48,7 @@ def test_a_new_video_costs_only_itself(project, monkeypatch):
 
     add_video(project.folder, "right/ben_3.mp4", 80)
     project.dvc("repro", "prepare")
-    assert "2 of 3 videos are kept from before" in project.errors
+    assert "2 of 3 videos are kept from an earlier run" in project.errors
     second = {path.name: path.stat().st_mtime_ns for path in skeletons.iterdir()}
     assert len(second) == 3 and first.items() <= second.items()
     figures = json.loads((project.folder / "metrics/prepare.json").read_text())
