@@ -1,5 +1,7 @@
 """Log-probabilities and summaries of preprocessed clips by a trained network."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -34,13 +36,8 @@ def log_probabilities(network: nn.Module, clips: Sequences, settings: Windows) -
     device = next((weight.device for weight in network.parameters()), torch.device("cpu"))
     if not len(clips):
         return np.empty((0, len(clips.settings["classes"])), np.float32)
-    frames, offsets, lengths, fps = map(
-        torch.from_numpy, (clips.x, clips.offsets, clips.lengths, clips.fps)
-    )
     found = []
-    for start in range(0, len(clips), _CLIPS_AT_ONCE):
-        some = slice(start, start + _CLIPS_AT_ONCE)
-        windows = test_windows(frames, offsets[some], lengths[some], settings, fps[some])
+    for windows in _windows(clips, settings):
         each = network(windows.flatten(0, 1).to(device)).unflatten(0, windows.shape[:2])
         found.append(each.mean(1).log_softmax(1))
     return torch.cat(found).cpu().numpy()
@@ -53,16 +50,21 @@ def summaries(network: TwoStream, clips: Sequences, settings: Windows) -> Tensor
     The network is put into evaluation mode.
     """
     network.eval()
-    frames, offsets, lengths, fps = map(
-        torch.from_numpy, (clips.x, clips.offsets, clips.lengths, clips.fps)
-    )
     found = []
-    for start in range(0, len(clips), _CLIPS_AT_ONCE):
-        some = slice(start, start + _CLIPS_AT_ONCE)
-        windows = test_windows(frames, offsets[some], lengths[some], settings, fps[some])
+    for windows in _windows(clips, settings):
         each = windows.flatten(0, 1)
         seen = (each[..., -1] > 0).flatten(2).any(2)
         who = prominence(each, clips.layout).masked_fill(~seen, -1).argmax(1)
         own = network.encode(each[torch.arange(len(each)), who])
         found.append(own.unflatten(0, windows.shape[:2]))
     return torch.cat(found).clone()  # usable outside of inference mode
+
+
+def _windows(clips: Sequences, settings: Windows) -> Iterator[Tensor]:
+    """Test windows (n, W, M, T, V, C+1) of some clips after the others."""
+    frames, offsets, lengths, fps = map(
+        torch.from_numpy, (clips.x, clips.offsets, clips.lengths, clips.fps)
+    )
+    for start in range(0, len(clips), _CLIPS_AT_ONCE):
+        some = slice(start, start + _CLIPS_AT_ONCE)
+        yield test_windows(frames, offsets[some], lengths[some], settings, fps[some])
