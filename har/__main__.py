@@ -108,6 +108,7 @@ def show(options: argparse.Namespace) -> None:
     from har.figures.skeletons import clip_picture, moving_clip
     from har.figures.style import png
     from har.recognition import answers
+    from har.recognition.recognizer import UNKNOWN
     from har.video.decoding import is_video
 
     if not (options.output or options.gif or options.overlay):
@@ -124,7 +125,9 @@ def show(options: argparse.Namespace) -> None:
             _check_suffix(path, suffix)
     if options.overlay and not is_video(options.file):
         raise UserError(f"--overlay draws onto a video, but {options.file} is not one")
-    recognizer = _load_model(options) if options.predict or options.overlay else None
+    recognizer = None
+    if options.predict or options.overlay:
+        recognizer = replace(_load_model(options), reject=options.reject)
     clip_set = _read(options, recognizer)
     clips = _chosen(options, clip_set)
     clip = clips[int(np.random.default_rng(options.seed).integers(len(clips)))]
@@ -135,14 +138,18 @@ def show(options: argparse.Namespace) -> None:
     if clip.label >= 0:
         about.append(f"class {clip_set.classes[clip.label]}")
     top: list[tuple[str, float]] = []
+    answer = None
     if recognizer:
         answer = next(answers.ask(recognizer, clip_set, clip, False, (0, 0)))
         top = answers.top(answer, recognizer.classes, 3)
+        if answer.unknown:
+            about.append(f"{UNKNOWN}, nearest {top[0][0]}")
     if options.output:
         figure = clip_picture(clip.id, ", ".join(about), poses, layout, top)
         _write(options.output, png(figure))
     if options.gif:
         guess = f"{top[0][0]} {100 * top[0][1]:.1f} %" if top else ""
+        guess = f"{UNKNOWN}, nearest {guess}" if answer and answer.unknown else guess
         moving = moving_clip(clip.id, guess, poses, layout, _rate(options, [clip]))
         _write(options.gif, moving)
     if options.overlay and recognizer:
@@ -795,6 +802,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     added.add_argument("--window", help="length of the overlay's windows: 3s, or 75 frames")
     added.add_argument("--predict", action="store_true", help="write the top 3 classes beside it")
+    reject(added)
     added.add_argument("--seed", type=_seed, default=0, help="of the random choice without --clip")
 
     added = command("extract", extract, "write the skeletons of videos as a pickle")

@@ -194,6 +194,25 @@ def test_show(work, run):
     assert Path("a.png").read_bytes() == first
 
 
+def test_show_says_unknown_as_predict_does(work, run):
+    clip = read_pickle("clips.pkl").clips[3]
+    guess = tiny().predict(clip).argmax()
+    classes = ["none" if label == guess else name for label, name in enumerate(CLASSES)]
+    save_checkpoint("everyday.safetensors", tiny(classes=classes).checkpoint)
+    command = ["clips.pkl", "--clip", "clip_3", "--model", "everyday.safetensors"]
+    assert "unknown: none of these" in run("predict", *command)
+    pictures = {}
+    for name, *options in (["unknown"], ["named", "--no-reject"]):
+        drawn = ["-o", f"{name}.png", "--gif", f"{name}.gif"]
+        pictures[name] = run("show", *command, "--predict", *drawn, *options)
+    assert pictures == {
+        "unknown": "clip_3: 43 frames, 2 persons, class swim, unknown, nearest none\n",
+        "named": "clip_3: 43 frames, 2 persons, class swim\n",
+    }
+    for suffix in ("png", "gif"):
+        assert Path(f"unknown.{suffix}").read_bytes() != Path(f"named.{suffix}").read_bytes()
+
+
 def test_inspect_and_simulate(work, run, monkeypatch):
     said = run("inspect", "clips.pkl")
     assert "4, 17 joints" in said and re.search(r"1  wave +2 ", said)

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from tqdm import tqdm
 
 from har.clips import Clip
-from har.figures.panel import Panel, class_colour
+from har.figures.panel import UNKNOWN_COLOUR, Panel, class_colour
 from har.recognition.streaming import Window
 from har.skeleton import Layout
 from har.video.decoding import open_video
@@ -24,6 +24,7 @@ class Overlay:
         classes: K names.
         spans: start and end in frames of each window.
         probabilities: (W, K) of the windows, NaN where nobody was seen.
+        unknown: (W,) whether a window is none of the classes.
         frames: number of frames of the clip.
     """
 
@@ -34,9 +35,10 @@ class Overlay:
         classes: Sequence[str],
         spans: Sequence[tuple[int, int]],
         probabilities: np.ndarray,
+        unknown: np.ndarray,
         frames: int,
     ) -> None:
-        self._frames, self._probabilities = frames, probabilities
+        self._frames, self._probabilities, self._unknown = frames, probabilities, unknown
         self._middles = np.array([(start + end) / 2 for start, end in spans])
         self._panel = Panel(size, layout, classes)
         self._timeline = self._draw_timeline()
@@ -56,8 +58,9 @@ class Overlay:
         Returns:
             (H', W', 3) uint8, sides in even numbers.
         """
-        panel = self._panel
-        canvas = panel.draw(picture, poses, self._probabilities[self.at(frame)])
+        panel, window = self._panel, self.at(frame)
+        row, unknown = self._probabilities[window], bool(self._unknown[window])
+        canvas = panel.draw(picture, poses, row, unknown=unknown)
         canvas.paste(self._timeline, (0, panel.last))
         x = round((frame + 0.5) / self._frames * panel.width)
         place = (x - 1, panel.last, x + 1, panel.last + panel.line - 1)
@@ -65,14 +68,16 @@ class Overlay:
         return np.asarray(canvas)
 
     def _draw_timeline(self) -> Image.Image:
-        """The likeliest class over time as colours, grey where nobody was seen."""
+        """The likeliest class over time as colours, dark grey where unknown, grey where unseen."""
         width, line = self._panel.width, self._panel.line
         strip = Image.new("RGB", (width, line), "#CCCCCC")
         draw = ImageDraw.Draw(strip)
         for x in range(width):
-            row = self._probabilities[self.at(int(x / width * self._frames))]
+            window = self.at(int(x / width * self._frames))
+            row = self._probabilities[window]
             if not np.isnan(row).any():
-                draw.line((x, 0, x, line), fill=class_colour(int(row.argmax())))
+                known = class_colour(int(row.argmax()))
+                draw.line((x, 0, x, line), fill=UNKNOWN_COLOUR if self._unknown[window] else known)
         return strip
 
 
@@ -104,6 +109,7 @@ def write_overlay(
     frames = clip.keypoints.shape[1]
     nobody = np.full(len(classes), np.nan)
     rows = np.array([nobody if w.probabilities is None else w.probabilities for w in windows])
+    unknown = np.array([window.unknown for window in windows])
     spans = [(window.start, window.end) for window in windows]
     with open_video(video_path) as video, write_video(path, fps) as add:
         poses = np.concatenate(
@@ -119,5 +125,7 @@ def write_overlay(
         )
         # A stream may have gone on since its skeletons were extracted.
         for number, picture in zip(range(frames), pictures, strict=False):
-            overlay = overlay or Overlay(picture.shape[:2], layout, classes, spans, rows, frames)
+            overlay = overlay or Overlay(
+                picture.shape[:2], layout, classes, spans, rows, unknown, frames
+            )
             add(overlay.draw(picture, poses[:, number], number))

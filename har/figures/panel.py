@@ -10,8 +10,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from har.figures.skeletons import UNSURE
 from har.figures.style import LEFT, MODEL_COLOURS, RIGHT, VERMILLION, shorten
+from har.recognition.recognizer import UNKNOWN
 from har.skeleton import Layout
 
+UNKNOWN_COLOUR = "#888888"
 _COLOURS = (*MODEL_COLOURS, VERMILLION, "#56B4E9", "#F0E442")
 
 
@@ -44,7 +46,12 @@ class Panel:
         self._font = ImageFont.truetype(str(font), round(self.line * 0.75))
 
     def draw(
-        self, picture: np.ndarray, poses: np.ndarray, row: np.ndarray | None, last: str = ""
+        self,
+        picture: np.ndarray,
+        poses: np.ndarray,
+        row: np.ndarray | None,
+        last: str = "",
+        unknown: bool = False,
     ) -> Image.Image:
         """A frame and what is known about it.
 
@@ -53,6 +60,7 @@ class Panel:
             poses: (M, V, 3), pixels of the picture and score.
             row: probabilities (K,), NaN where nobody was seen; None where nothing is known yet.
             last: text of the last line.
+            unknown: whether it is none of the classes, which are then the nearest.
 
         Returns:
             An image whose sides are even numbers.
@@ -64,7 +72,7 @@ class Panel:
         for pose in poses:
             self._draw_skeleton(draw, pose)
         if row is not None:
-            self._draw_classes(draw, row)
+            self._draw_classes(draw, row, unknown)
         draw.text((self.line // 2, self.last), last, "black", self._font)
         return canvas
 
@@ -80,7 +88,7 @@ class Panel:
             box = (float(x) - thick, float(y) - thick, float(x) + thick, float(y) + thick)
             draw.ellipse(box, fill=str(colour))
 
-    def _draw_classes(self, draw: ImageDraw.ImageDraw, row: np.ndarray) -> None:
+    def _draw_classes(self, draw: ImageDraw.ImageDraw, row: np.ndarray, unknown: bool) -> None:
         line = self.line
         if np.isnan(row).any():
             draw.text((line // 2, self._height), "nobody seen", "black", self._font)
@@ -89,9 +97,11 @@ class Panel:
             y = self._height + rank * line
             draw.rectangle(
                 (0, y + 1, round(row[label] * self.width), y + line - 2),
-                fill=_pale(class_colour(int(label))),
+                fill=_pale(UNKNOWN_COLOUR if unknown else class_colour(int(label))),
             )
             name = shorten(self._classes[label], 32)
+            if unknown and not rank:
+                name = f"{UNKNOWN}, nearest {name}"
             draw.text((line // 2, y), f"{name}  {100 * row[label]:.0f} %", "black", self._font)
 
 

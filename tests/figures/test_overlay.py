@@ -9,9 +9,9 @@ COCO = LAYOUTS["coco17"]
 RED, BLACK = (213, 94, 0), (0, 0, 0)
 
 
-def overlay(probabilities, spans=((0, 10), (10, 20)), size=(120, 161)):
-    names = ["walk", "run", "跳ぶ"]
-    return Overlay(size, COCO, names, spans, np.array(probabilities), 20)
+def overlay(probabilities, unknown=(False, False)):
+    names, spans = ["walk", "run", "跳ぶ"], ((0, 10), (10, 20))
+    return Overlay((120, 161), COCO, names, spans, np.array(probabilities), np.array(unknown), 20)
 
 
 def pose(x, y):
@@ -55,3 +55,18 @@ def test_the_panel_tells_the_window_of_the_moment():
     np.testing.assert_allclose(marks, [161 * 0.5 / 20, 161 * 19.5 / 20], atol=2)
     # Two windows, two colours.
     assert len(np.unique(timeline.reshape(-1, 3), axis=0)) == 3
+
+
+def test_what_is_unknown_is_grey_and_told():
+    """Bars and timeline have no class's colour, and the first line differs by the word."""
+    picture, nobody = np.zeros((120, 161, 3), np.uint8), np.zeros((1, 17, 3), np.float32)
+    rows = [[0.5, 0.3, 0.2]] * 2
+    known = overlay(rows).draw(picture, nobody, 0)
+    found = overlay(rows, (False, True))
+    np.testing.assert_array_equal(found.draw(picture, nobody, 0)[:150], known[:150])
+    drawn = found.draw(picture, nobody, 19)
+    bar, timeline = drawn[122, 2], drawn[-6]
+    assert len(set(bar.tolist())) == 1 < len(set(known[122, 2].tolist()))
+    assert tuple(timeline[100]) == (0x88, 0x88, 0x88) != tuple(timeline[40])
+    text = [(frame[121:130, :161] < 60).all(axis=2).sum() for frame in (known, drawn)]
+    assert text[1] > 1.5 * text[0]

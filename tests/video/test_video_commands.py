@@ -71,6 +71,21 @@ def test_an_overlay_is_a_video_as_long_as_the_first(work):
     assert not list(work.glob("*.part"))
 
 
+def test_an_overlay_says_what_is_unknown(work, capsys):
+    run("predict", "clip.mp4", "--json")
+    guess = json.loads(capsys.readouterr().out)["predictions"][0]["class"]
+    classes = ["none" if name == guess else name for name in tiny().classes]
+    save_checkpoint("models/improved.safetensors", tiny(classes=classes).checkpoint)
+    run("show", "clip.mp4", "--overlay", "out.mp4", "--window", "4s")
+    run("show", "clip.mp4", "--overlay", "named.mp4", "--window", "4s", "--no-reject")
+    colours = []
+    for name in ("out.mp4", "named.mp4"):
+        with open_video(name) as drawn:
+            colours.append(next(iter(drawn.frames))[-6, 20:].mean(axis=0))  # of the timeline
+    assert np.ptp(colours[0]) < 10 < np.ptp(colours[1])
+    np.testing.assert_allclose(colours[0], 0x88, atol=10)
+
+
 def test_an_overlay_needs_a_video(work, capsys):
     np.save("clip.npy", np.ones((4, 17, 2)))
     with pytest.raises(SystemExit):
