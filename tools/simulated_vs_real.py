@@ -1,4 +1,4 @@
-"""Draw the simulated set beside genuine skeletons: `python -m har.clips.simulate.compare --help`.
+"""Draw the simulated set beside genuine skeletons: `python -m tools.simulated_vs_real --help`.
 
 Both genuine files are optional extras of whoever has them; the pipeline needs neither.
 """
