@@ -7,12 +7,7 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from har.dataset import person_tracking
-from har.dataset.person_tracking import (
-    PersonSlots,
-    _assign_tracks,
-    _body_sizes,
-    track_persons,
-)
+from har.dataset.person_tracking import PersonSlots, _Seen, _Tracks, track_persons
 
 
 def person(x, y, frames=3, size=10.0, score=0.9):
@@ -112,6 +107,8 @@ def crowd(seed):
         for start, end in gone[: generator.integers(4)]:
             one[start:end] = 0
         clip[number] = one
+    for start in generator.integers(0, frames, seed % 4):
+        clip[:, start : start + frames // 8] = 0  # nobody
     for frame in np.flatnonzero(generator.random(frames) < generator.choice([0, 0.1, 1])):
         clip[:, frame] = generator.permutation(clip[:, frame])
     return clip
@@ -154,17 +151,18 @@ def followed_frame_by_frame(poses, most):
 @pytest.mark.parametrize("seed", range(30))
 def test_frames_followed_many_at_a_time_are_those_followed_one_by_one(seed, monkeypatch):
     poses, most = crowd(seed), 128
-    if seed % 2:  # four frames at a time, few tracks
+    if seed % 2:  # a few frames at a time, few tracks
         most = 3
         monkeypatch.setattr(person_tracking, "_MOST_TRACKS", most)
-        monkeypatch.setattr(person_tracking, "_PAIRS_AT_ONCE", 100)
-    seen = poses[..., 2] > 0
-    found = _assign_tracks(poses, seen, seen.any(2), _body_sizes(poses, seen))
-    np.testing.assert_array_equal(found, followed_frame_by_frame(poses, most))
+        monkeypatch.setattr(person_tracking, "_PAIRS_AT_ONCE", 200)
+    expected = followed_frame_by_frame(poses, most)
+    frames, slots = np.nonzero(expected.T >= 0)
+    found = _Tracks(_Seen.of(poses[slots, frames]), frames).numbers
+    np.testing.assert_array_equal(found, expected[slots, frames])
 
 
 def test_frames_without_a_choice_need_no_hungarian_method(monkeypatch):
-    """Two people change slots in every frame, and a third one leaves after half of them."""
+    """Two people change slots in every frame, and a third one is away for two of them."""
     calls = []
 
     def assign(cost):
@@ -174,11 +172,11 @@ def test_frames_without_a_choice_need_no_hungarian_method(monkeypatch):
     monkeypatch.setattr("scipy.optimize.linear_sum_assignment", assign)
     sizes = (30, 20, 10)
     people = np.stack([person(100 * n, 0, 100, size=size) for n, size in enumerate(sizes)])
-    people[2, 50:] = 0
+    people[2, 50:52] = 0
     clip = people.copy()
     clip[:2, ::2] = clip[1::-1, ::2].copy()
     assert np.array_equal(track_persons(clip), people)
-    assert len(calls) == 2  # where the third one leaves, and where the next stretch begins
+    assert [cost.shape for cost in calls] == [(3, 3)]  # where the third one is back
 
 
 @pytest.mark.parametrize("poses", [np.zeros((3, 4, 17, 3), np.float32), person(1, 1)[None]])
