@@ -43,7 +43,7 @@ def outcome(path: Path, content: bytes, megabytes: float = 4, seconds: float = 2
     """Read as a clip set; the refusal, or "" where the set is valid. Both must be cheap."""
     path.write_bytes(content)
     tracemalloc.start()
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         clip_set = read_pickle(path)
         refusal = ""
@@ -52,7 +52,7 @@ def outcome(path: Path, content: bytes, megabytes: float = 4, seconds: float = 2
     finally:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-    assert time.perf_counter() - start < seconds
+    assert time.process_time() - start < seconds
     assert peak < megabytes * 2**20 + 6 * len(content)
     if refusal:
         assert str(path) in refusal and len(refusal.splitlines()) == 1 and len(refusal) < 500

@@ -67,6 +67,9 @@ TABLES = {
     "# CSV_HEADER = metadata_id,file_list,flags,temporal_coordinates,spatial_coordinates,metadata\n"
     '"1_a","[""rec.mp4""]",0,"[0.4,2]","[]","{""1"":""w""}"\n'
     '"1_b","[""rec.mp4""]",0,"[2,3.2]","[]","{""1"":""wave""}"\n',
+    "via_older.csv": "# CSV_HEADER = metadata_id,file_list,temporal_segment_start,"
+    'temporal_segment_end,metadata\n"1_a","[""rec.mp4""]",0.4,2,"{""1"":""walk""}"\n'
+    '"1_b","[""rec.mp4""]",2,3.2,"{""1"":""wave""}"\n',
     "studio.json": json.dumps(STUDIO),
     "studio_min.json": json.dumps(
         [{"video": "rec.mp4", "videoLabels": [region["value"] for region in REGIONS]}]
@@ -145,7 +148,8 @@ def test_a_table_names_files_below_its_folder(tmp_path):
         ("s.csv", "clip,start,end,label\nx,0,1,walk\n", "names x, but the recordings"),
         ("s.csv", "clip,start,end,label\nrec,8,9,walk\n", r"4.0 s \(100 frames\) long"),
         ("s.csv", "clip,start,end,label\nrec,2,1,walk\n", "must not end before"),
-        ("s.csv", "clip,start,end,label\nrec,nan,1,walk\n", "as a time"),
+        ("s.csv", "clip,start,end,label\nrec,nan,1,walk\n", "'nan' as a time"),
+        ("s.csv", "clip,start,end,label\nrec,soon,1,walk\n", "'soon' as a time"),
         ("s.csv", "clip,start,end,label\nrec,0,1,\n", "row 1 has no label"),
         ("s.csv", "clip,start,end,label,person\nrec,0,1,a,ann\n", "its number"),
         ("s.csv", "clip,start,end,label,person\nrec,0,1,a,3\n", "names person 3"),
@@ -153,6 +157,13 @@ def test_a_table_names_files_below_its_folder(tmp_path):
         ("s.csv", "clip,start,end,label,group\nrec,0,1,a,x\nrec,1,2,a,y\n", "two groups"),
         ("s.tsv", BORIS + "1\trec\t25\t\twalk\tSTART\n", "is never stopped"),
         ("s.tsv", BORIS + "1\trec\t25\t\twalk\tSTOP\n", "was not started"),
+        ("s.tsv", BORIS + "1\trec\t25\t\twalk\tSTART\n" * 2, "'walk' a second time"),
+        ("s.csv", "clip,start,end,label\n", "has no segments"),
+        ("s.csv", "clip,start,end,label\nrec,0,1,a\x07\n", "as a label: give a printable"),
+        ("s.csv", f'clip,start,end,label\nrec,0,1,"{"a" * 200_000}', "not a readable table"),
+        ("s.txt", "t\t\t0:00\t0:01\twalk\nt\tx\n", "has no times: 't x'"),
+        ("s.json", '[{"label": "a", "start": 1}]', "row 1 has no start and end"),
+        ("s.json", json.dumps(VIA | {"attribute": {}}).replace('"w"', '""'), "x'? has no label"),
         ("s.json", '[{"start": 1, "label": 2', "not readable JSON"),
         ("s.json", '{"start": ' + "[" * 100_000, "not readable JSON"),
         ("s.eaf", "<a><b></a>", "not a readable .eaf"),
@@ -163,6 +174,19 @@ def test_a_table_names_files_below_its_folder(tmp_path):
 def test_tables_that_are_wrong_or_hostile_are_refused(tmp_path, name, content, words):
     with pytest.raises(UserError, match=words):
         read(folder(tmp_path, name, content))
+
+
+def test_files_that_are_no_text_are_refused(tmp_path):
+    (tmp_path / "s.csv").write_bytes(b"clip,start,end,label\nrec,0,1,\xff\n")
+    with pytest.raises(UserError, match=r"s\.csv: it is not text in UTF-8"):
+        read_segments(tmp_path / "s.csv")
+    with pytest.raises(UserError, match=r"none\.csv: No such file"):
+        read_segments(tmp_path / "none.csv")
+
+
+def test_a_point_event_has_no_length(tmp_path):
+    (tmp_path / "s.tsv").write_text(BORIS + "1.5\trec\t25\t\tcough\tPOINT\n")
+    assert read_segments(tmp_path / "s.tsv") == [Segment("rec", 1.5, 1.5, "cough")]
 
 
 def test_sizes_are_bounded(tmp_path):

@@ -35,7 +35,7 @@ def boxes_of_texts(figure):
     """All visible texts with their boxes in pixels."""
     canvas = FigureCanvasAgg(figure)
     figure.set_dpi(style.DPI)
-    canvas.draw()
+    figure.draw_without_rendering()  # a canvas would paint all joints too
     found = [text for axes in figure.axes for text in axes.texts] + figure.texts
     for axes in figure.axes:
         if axes.axison:
@@ -108,15 +108,14 @@ def every_figure(classes, layout=COCO):
 
 @pytest.mark.parametrize("classes", [2, 5, 16, 101])
 def test_no_text_overlaps(classes):
-    for name, figure in every_figure(classes).items():
-        if name == "balance" and classes == 101:
-            continue  # bars of one clip are narrower than a digit
+    for figure in every_figure(classes).values():
         assert_tidy(figure)
 
 
 @pytest.mark.parametrize("layout", ["openpose18", "openpose25", "ntu25"])
 def test_every_layout_is_drawn(layout):
-    assert_tidy(every_figure(3, LAYOUTS[layout])["skeletons"])
+    samples = [sample(label, 1 + label, layout=LAYOUTS[layout]) for label in range(3)]
+    assert_tidy(skeletons.skeleton_strip(samples, NAMES[:3], LAYOUTS[layout]))
 
 
 def test_same_figure_same_bytes():

@@ -1,6 +1,5 @@
 """Every network keeps the same promises."""
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -254,20 +253,6 @@ def test_pack_steps_keeps_the_order() -> None:
     packed, number = pack_steps(x)
     assert packed[..., 0].tolist() == [[3, 1, 2, 0, 0], [5, 4, 0, 0, 0]]
     assert number.tolist() == [3, 2]
-
-
-@pytest.mark.filterwarnings("ignore")  # torch's exporter warns about itself
-@pytest.mark.parametrize("name", list(ALL))
-def test_exported_graph_gives_the_same_answers(name: str, tmp_path) -> None:
-    onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-    pytest.importorskip("onnxscript", reason="onnxscript is not installed")
-    model, windows = used(name), inputs(name, poses(3))
-    windows[0, -1] = 0
-    path = tmp_path / "model.onnx"
-    torch.onnx.export(model, (windows,), path, dynamo=True, verbose=False)
-    session = onnxruntime.InferenceSession(path)
-    found = session.run(None, {session.get_inputs()[0].name: windows.numpy()})[0]
-    np.testing.assert_allclose(found, model(windows).detach().numpy(), rtol=1e-3, atol=1e-4)
 
 
 def test_of_nobody_all_classes_are_equal() -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import onnx
@@ -11,17 +12,15 @@ import torch
 
 from har.errors import UserError
 from har.models.checkpoint import settings_text
+from har.params import Model
 from har.recognition import onnx_model
 from tests.tiny import KERAS, PYTORCH, random_clip, tiny
 
 CLIPS = [random_clip(seed, frames=frames) for seed, frames in ((0, 30), (1, 1), (2, 400))]
 NETWORKS = {
-    "two_stream": {},
-    "ddnet": {"model": {"arch": "ddnet"}},
-    "stgcn": {"model": {"arch": "stgcn"}},
-    "lstm": {"model": {"arch": "lstm"}},
-    "minirocket": {"model": {"arch": "minirocket"}},
-    "keras": {"model": {"arch": "keras_lstm"}, "preprocess": KERAS},
+    **{arch: {"model": {"arch": arch}} for arch in get_args(Model.model_fields["arch"].annotation)},
+    "keras_lstm": {"model": {"arch": "keras_lstm"}, "preprocess": KERAS},
+    "pytorch_lstm": {"model": {"arch": "pytorch_lstm"}, "preprocess": PYTORCH},
     "three dimensions": {"layout": "ntu25"},
 }
 
