@@ -2,12 +2,12 @@
 how often sets of classes that are promised to hold 90 % do.
 
 `python -m benchmarks.calibration --kth path/to/kth.pkl --penn path/to/penn.pkl` trains as the
-stage does: once on train, to fit the temperature on val, and once on train and val, to answer test
+stage does: on train, to fit the temperature on val, then on with train and val, to answer test
 clips. The splits:
 
 - `official`: the file's own; of the simulated set the default group split;
 - `folds`: KTH's persons and the simulated set's groups in four folds, every ordered pair of them
-  as val and test: twelve splits of unseen groups from ten trainings.
+  as val and test: twelve splits of unseen groups.
 
 Rows are kept in a file and not computed again.
 """
@@ -22,15 +22,15 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.model_selection import StratifiedGroupKFold
+from torch import nn
 
 from benchmarks.ablation import preprocessed
 from benchmarks.experiments import markdown, with_overrides
-from benchmarks.pretraining import fitted
-from har.clips.annotations import read_pickle
+from benchmarks.pretraining import fitted, sequences_of
 from har.clips.simulate import simulate
 from har.clips.sources import choose_classes
 from har.dataset.sequences import Sequences
-from har.dataset.splits import group_split, official_split
+from har.dataset.splits import group_split
 from har.errors import user_errors_end_the_program
 from har.evaluation.calibration import apply_temperature, fit_temperature
 from har.evaluation.conformal import prediction_sets, val_scores
@@ -44,36 +44,32 @@ FOLDS = 4
 
 def read(source: str, params: Params) -> tuple[Sequences, np.ndarray]:
     """All clips, and their subsets (N,) by the official split or the default group split."""
-    split = params.split
-    found = simulate(params.prepare.seed) if source == "simulated" else read_pickle(source)
-    found = choose_classes(found, [])
-    clips = preprocessed(found.clips, found.classes, params)
-    if source == "simulated":
-        return clips, group_split(
-            clips.labels, clips.groups, split.val_fraction, split.test_fraction, split.seed
-        )
-    ids, labels, groups = list(clips.ids), clips.labels, clips.groups
-    return clips, official_split(
-        ids, labels, groups, found.subsets, "auto", split.val_fraction, split.seed
-    )[0]
+    if source != "simulated":
+        return sequences_of(source, params)
+    found = choose_classes(simulate(params.prepare.seed), [])
+    clips, split = preprocessed(found.clips, found.classes, params), params.split
+    return clips, group_split(
+        clips.labels, clips.groups, split.val_fraction, split.test_fraction, split.seed
+    )
 
 
 def measured(
     clips: Sequences, splits: Iterator[np.ndarray], params: Params, seed: int
 ) -> Iterator[dict[str, Any]]:
     """Figures of each split, given as the subset (N,) of every clip."""
-    answered: dict[bytes, np.ndarray] = {}
+    trained: dict[bytes, nn.Module] = {}
 
-    def answers(keep: np.ndarray) -> np.ndarray:
-        """Log-probabilities of all clips by a network trained on some."""
-        if keep.tobytes() not in answered:
-            network = fitted(clips.take(keep), params, seed)
-            answered[keep.tobytes()] = log_probabilities(network, clips, params.model.windows)
-        return answered[keep.tobytes()]
+    def network(keep: np.ndarray) -> nn.Module:
+        """Trained on some clips."""
+        if keep.tobytes() not in trained:
+            trained[keep.tobytes()] = fitted(clips.take(keep), params, seed)
+        return trained[keep.tobytes()]
 
     for subsets in splits:
         train, val, test = (subsets == name for name in ("train", "val", "test"))
-        before, found = answers(train), answers(train | val)
+        first = network(train)
+        refit = fitted(clips.take(train | val), params, seed, first)
+        before, found = (log_probabilities(n, clips, params.model.windows) for n in (first, refit))
         groups = clips.groups[val]
         temperature = fit_temperature(clips.labels[val], before[val], groups)
         raw, scaled = (apply_temperature(found[test], t) for t in (1.0, temperature))

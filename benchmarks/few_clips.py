@@ -86,7 +86,7 @@ def _trained(
     clips: Sequences, params: Params, seed: int, encoder: dict[str, torch.Tensor] | None
 ) -> nn.Module:
     trainer = Trainer(
-        clips, clips.take(np.zeros(0, int)), params.model, params.train, seed, encoder=encoder
+        clips, clips.take(np.zeros(0, int)), params.model, params.train, seed, start=encoder
     )
     while not trainer.finished:
         trainer.step()

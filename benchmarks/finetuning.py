@@ -126,7 +126,7 @@ def answers(train: Sequences, test: Sequences, params: Params, seed: int, how: s
                 params.model,
                 params.train,
                 seed + 1000 * member,
-                encoder=encoder,
+                start=encoder,
             )
             if how == "regression":
                 start_from_regression(trainer, trainer.network)

@@ -1,9 +1,9 @@
 """The effect of the pre-trained encoder: accuracy with it and from random weights.
 
 `python -m benchmarks.pretraining --kth path/to/kth.pkl --penn path/to/penn.pkl` trains the default
-network as `train_improved` does for its refit, with every setting of params.yaml, and measures
+network as `train_improved` does, with every setting of params.yaml, and measures
 
-- `official`: trained on all clips but the official test subset, measured on that;
+- `official`: the file's split, trained on train and then on train and val, measured on test;
 - `few`: inside the training subset, KTH trained on four persons and measured on the others, Penn
   Action trained on an eighth and measured on the rest (two of the eight);
 - `five`: five clips of each class of the training subset, measured on its other clips.
@@ -25,33 +25,36 @@ from benchmarks.experiments import markdown
 from har.clips.annotations import read_pickle
 from har.clips.sources import choose_classes
 from har.dataset.sequences import Sequences
+from har.dataset.splits import official_split
 from har.errors import user_errors_end_the_program
 from har.models.checkpoint import load_checkpoint
 from har.models.encoder import encoder_of
 from har.models.inference import log_probabilities
 from har.params import Params, load_params
 from har.training.closed_form import fit_closed_form
-from har.training.trainer import Trainer
+from har.training.trainer import Trainer, refit_settings
 
 EVERYDAY = "models/everyday.safetensors"
 NAMES = {"kth": "KTH", "penn": "Penn Action"}
 
 
 def sequences_of(source: str, params: Params) -> tuple[Sequences, np.ndarray]:
-    """All clips of a pickle, and which of them (N,) are of the official test subset."""
+    """All clips of a pickle, and their subsets (N,) by its official split."""
     found = choose_classes(read_pickle(source), [])
-    test = {clip for name, ids in found.subsets.items() if "test" in name for clip in ids}
     clips = preprocessed(found.clips, found.classes, params)
-    return clips, np.array([clip in test for clip in clips.ids])
+    ids, split = list(clips.ids), params.split
+    return clips, official_split(
+        ids, clips.labels, clips.groups, found.subsets, "auto", split.val_fraction, split.seed
+    )[0]
 
 
 def cuts(
-    task: str, name: str, clips: Sequences, test: np.ndarray, seed: int
+    task: str, name: str, clips: Sequences, subsets: np.ndarray, seed: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Clip indices to train on and to measure on."""
-    train = np.flatnonzero(~test)
+    train = np.flatnonzero(subsets != "test")
     if task == "official":
-        yield train, np.flatnonzero(test)
+        yield train, np.flatnonzero(subsets == "test")
     elif task == "few":
         for some, others in folds(NAMES[name], clips.take(train), seed):
             yield train[some], train[others]
@@ -67,27 +70,33 @@ def cuts(
         yield some, np.setdiff1d(train, some)
 
 
-def fitted(clips: Sequences, params: Params, seed: int) -> nn.Module:
-    """The network that the stage's refit makes of these clips."""
-    encoder = None
-    if params.model.pretrained == "motion":
-        encoder = encoder_of(load_checkpoint(EVERYDAY).weights)
-    none = clips.take(np.arange(0))
+def fitted(
+    clips: Sequences, params: Params, seed: int, before: nn.Module | None = None
+) -> nn.Module:
+    """The network that the stage makes of these clips; goes on from `before` as its refit does."""
+    none, settings, start = clips.take(np.arange(0)), params.train, None
     if params.model.arch == "minirocket":
         return fit_closed_form(clips, none, params.model, params.train, seed)[0]
-    trainer = Trainer(clips, none, params.model, params.train, seed, encoder=encoder)
+    if before is not None:
+        settings, start = refit_settings(params.train), before.state_dict()
+    elif params.model.pretrained == "motion":
+        start = encoder_of(load_checkpoint(EVERYDAY).weights)
+    trainer = Trainer(clips, none, params.model, settings, seed, start=start)
     while not trainer.finished:
         trainer.step()
     return trainer.trained()
 
 
 def measured(
-    task: str, name: str, clips: Sequences, test: np.ndarray, params: Params, seed: int
+    task: str, name: str, clips: Sequences, subsets: np.ndarray, params: Params, seed: int
 ) -> dict[str, float]:
     """Accuracy and log loss over all cuts of a task."""
     right, losses = [], []
-    for train, others in cuts(task, name, clips, test, seed):
-        network = fitted(clips.take(train), params, seed)
+    for train, others in cuts(task, name, clips, subsets, seed):
+        before = None
+        if task == "official":
+            before = fitted(clips.take(subsets == "train"), params, seed)
+        network = fitted(clips.take(train), params, seed, before)
         answered = clips.take(others)
         found = log_probabilities(network, answered, params.model.windows)
         right.append(found.argmax(1) == answered.labels)
@@ -118,7 +127,7 @@ def main() -> None:
     for name, source in sources.items():
         if not source:
             continue
-        clips, test = sequences_of(source, params)
+        clips, subsets = sequences_of(source, params)
         for task in arguments.tasks.split(","):
             for encoder in arguments.encoders.split(","):
                 model = params.model.model_copy(update={"pretrained": encoder})
@@ -127,7 +136,7 @@ def main() -> None:
                 for seed in arguments.seeds.split(","):
                     what = (name, task, encoder, seed)
                     if what not in done:
-                        found = measured(task, name, clips, test, settings, int(seed))
+                        found = measured(task, name, clips, subsets, settings, int(seed))
                         done[what] = {"what": what, **found}
                         with path.open("a") as file:
                             file.write(json.dumps(done[what]) + "\n")

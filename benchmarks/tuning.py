@@ -206,8 +206,8 @@ def main() -> None:
         source = getattr(arguments, data)
         if not source:
             continue
-        clips, test = sequences_of(source, params)
-        learnt, held_out = clips.take(~test), clips.take(test)
+        clips, subsets = sequences_of(source, params)
+        learnt, held_out = clips.take(subsets != "test"), clips.take(subsets == "test")
         for name in arguments.models.split(","):
             study = Study(name, params, arguments)
             chosen = study.tuned(data, learnt, row) if arguments.settings else {}

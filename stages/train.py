@@ -19,12 +19,18 @@ from har.models.encoder import encoder_of, fits
 from har.models.inference import log_probabilities
 from har.models.novelty import directions, distances, remember
 from har.models.two_stream import TwoStream
-from har.params import Model, Params, Preprocess, load_params, project_folder
+from har.params import Model, Params, Preprocess, Train, load_params, project_folder
 from har.tracking.runs import file_hash, training_run
 from har.training.closed_form import fit_closed_form
 from har.training.devices import Devices, run_on_devices
 from har.training.resuming import fingerprint, load_state, save_state
-from har.training.trainer import HISTORY_COLUMNS, Epoch, Trainer, count_parameters
+from har.training.trainer import (
+    HISTORY_COLUMNS,
+    Epoch,
+    Trainer,
+    count_parameters,
+    refit_settings,
+)
 from stages import EVERYDAY, FEATURES, MODELS, PLOTS, UNFINISHED
 from stages.record import describe_training
 
@@ -80,13 +86,18 @@ def _train(name: str, params: Params, devices: Devices) -> None:
         )
 
     def learn(
-        clips: Sequences, val: Sequences, unfinished: Path, report: Callable[[Epoch], None]
+        clips: Sequences,
+        val: Sequences,
+        settings: Train,
+        start: dict[str, torch.Tensor] | None,
+        unfinished: Path,
+        report: Callable[[Epoch], None],
     ) -> tuple[nn.Module, list[Epoch]]:
         if own.model.arch == "minirocket":
-            network, entry = fit_closed_form(clips, val, own.model, own.train, params.seed)
+            network, entry = fit_closed_form(clips, val, own.model, settings, params.seed)
             report(entry)
             return network, [entry]
-        trainer = Trainer(clips, val, own.model, own.train, params.seed, devices, encoder)
+        trainer = Trainer(clips, val, own.model, settings, params.seed, devices, start)
         _fit(trainer, unfinished, key, report, say)
         return trainer.trained(), trainer.history
 
@@ -96,7 +107,7 @@ def _train(name: str, params: Params, devices: Devices) -> None:
     path = MODELS / f"{name}.safetensors"
     unfinished = [UNFINISHED / f"{name}_{stage}.pt" for stage in ("val", "refit")]
     with training_run(described, tracking, project_folder()) as run:
-        network, history = learn(training, val, unfinished[0], report)
+        network, history = learn(training, val, own.train, encoder, unfinished[0], report)
         answers = log_probabilities(network, val, own.model.windows)
         if isinstance(network, TwoStream):
             seen, unseen = (
@@ -106,8 +117,9 @@ def _train(name: str, params: Params, devices: Devices) -> None:
         learnt = training
         if own.train.refit:
             learnt, none = sequences.subset("train", "val"), sequences.subset()
-            say(f"val is measured; training again on all {len(learnt)} train and val clips")
-            network, _ = learn(learnt, none, unfinished[1], _say_nothing)
+            say(f"val is measured; training on with all {len(learnt)} train and val clips")
+            settings, start = refit_settings(own.train), network.state_dict()
+            network, _ = learn(learnt, none, settings, start, unfinished[1], _say_nothing)
         if not devices.first:
             return
         known = None

@@ -56,6 +56,7 @@ def adamw(
             )
         ],
         eps=epsilon,
+        fused=True,
     )
 
 

@@ -1,6 +1,7 @@
 """Training a network: batches, figures of each epoch, the weights that are kept."""
 
 import copy
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -21,7 +22,7 @@ from har.params import Model, Train
 from har.training.devices import ALONE, Devices
 from har.training.optimizers import make_optimizer
 
-_MOST_ENTRIES = 30  # of the history, where the length is given in batches
+_MOST_ENTRIES = 15  # of the history, where the length is given in batches
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Trainer:
         settings: Train,
         seed: int,
         devices: Devices = ALONE,
-        encoder: Mapping[str, Tensor] | None = None,
+        start: Mapping[str, Tensor] | None = None,
     ) -> None:
         """Build the network, with initial weights by the seed.
 
@@ -80,8 +81,8 @@ class Trainer:
             settings: batches, optimiser, schedule, the weights to keep.
             seed: of weights, batches, augmentation and dropout.
             devices: this process's place, where several share each batch.
-            encoder: weights of a pre-trained encoder that the network starts with; they learn
-                at `settings.encoder_lr` of the learning rate.
+            start: weights that the network starts with, a pre-trained encoder's or all; they
+                learn at `settings.encoder_lr` of the learning rate.
 
         Raises:
             UserError: there are too few clips to train on.
@@ -103,14 +104,14 @@ class Trainer:
         with _global_state_restored(device):
             torch.manual_seed(seed)
             self.network = build(model, len(train.settings["classes"]), self._layout).to(device)
-            if encoder:
-                self.network.load_state_dict(encoder, strict=False)
+            if start:
+                self.network.load_state_dict(start, strict=False)
             self._parallel = devices.parallel(self.network)
             if devices.rank:
                 torch.manual_seed(seed + devices.rank)  # other clips, another dropout
             self._random = _random_state(device)
         self.generator = torch.Generator(device).manual_seed(seed)
-        self.optimizer = make_optimizer(self.network, settings, encoder or ())
+        self.optimizer = make_optimizer(self.network, settings, start or ())
         self._least = max(2, devices.number)
         per_epoch = len(_batches(len(train), settings.batch_size, self._least, torch.Generator()))
         self.steps = max(settings.iterations, settings.epochs * per_epoch)
@@ -280,6 +281,17 @@ class Trainer:
             found[rank::number] = share
         loss = float(-found[np.arange(len(val)), val.labels].mean())
         return {"val_loss": loss, **_figures("val", val.labels, found.argmax(1))}
+
+
+def refit_settings(settings: Train) -> Train:
+    """Settings of the training that goes on with val: shorter, all weights at the same rate."""
+    return settings.model_copy(
+        update={
+            "iterations": math.ceil(settings.refit * settings.iterations),
+            "epochs": math.ceil(settings.refit * settings.epochs),
+            "encoder_lr": 1.0,
+        }
+    )
 
 
 def cross_entropy(log_probabilities: Tensor, labels: Tensor, smoothing: float) -> Tensor:

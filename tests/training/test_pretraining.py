@@ -60,7 +60,7 @@ def test_training_starts_from_the_encoder_and_moves_it_less():
     train, none = sequences.subset("train"), sequences.subset()
     torch.manual_seed(5)
     encoder = encoder_of(build(SMALL.model, 3, COCO).state_dict())
-    trainer = Trainer(train, none, SMALL.model, TRAIN, 1, encoder=encoder)
+    trainer = Trainer(train, none, SMALL.model, TRAIN, 1, start=encoder)
     scratch = Trainer(train, none, SMALL.model, TRAIN, 1)
     for name, weight in trainer.network.state_dict().items():
         if name in encoder:

@@ -13,7 +13,13 @@ from har.params import load_params
 from har.skeleton import LAYOUTS
 from har.training import resuming
 from har.training.resuming import fingerprint, load_state, save_state
-from har.training.trainer import Trainer, _figures, count_parameters, cross_entropy
+from har.training.trainer import (
+    Trainer,
+    _figures,
+    count_parameters,
+    cross_entropy,
+    refit_settings,
+)
 
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
 COCO = LAYOUTS["coco17"]
@@ -216,10 +222,10 @@ def test_the_adam_of_the_pytorch_reference_decays_every_weight():
     torch.testing.assert_close(weights(trained), weights(model), rtol=0, atol=1e-6)
 
 
-def test_every_epoch_is_measured_but_of_many_batches_a_thirtieth():
+def test_every_epoch_is_measured_but_of_many_batches_a_fifteenth():
     assert [entry.epoch for entry in fit(epochs=3, batch_size=16)[1]] == [1, 2, 3]
     history = fit(iterations=240, epochs=0)[1]  # 60 epochs of 4
-    assert [entry.epoch for entry in history] == list(range(2, 61, 2))
+    assert [entry.epoch for entry in history] == list(range(4, 61, 4))
 
 
 def test_a_loss_that_is_no_number_stops_at_once():
@@ -303,7 +309,7 @@ def test_the_train_loss_is_the_mean_over_clips_and_classifiers(smoothing):
                 "patience": 3,
                 "epochs": 12,
                 "schedule": "constant",
-                "refit": False,
+                "refit": 0.0,
             },
         ),
     ],
@@ -346,3 +352,11 @@ def test_the_key_of_a_state_changes_with_settings_and_with_any_file_of_the_libra
     assert before == fingerprint(1, {"a": 2}) != fingerprint(1, {"a": 3})
     (tmp_path / "room" / "module.py").write_text("x = 2")
     assert fingerprint(1, {"a": 2}) != before
+
+
+def test_the_refit_is_shorter_and_moves_all_weights_alike():
+    settings = TRAIN.model_copy(update={"iterations": 300, "epochs": 25, "refit": 0.33})
+    found = refit_settings(settings)
+    assert (found.iterations, found.epochs, found.encoder_lr) == (99, 9, 1.0)
+    one_epoch = settings.model_copy(update={"iterations": 0, "epochs": 1})
+    assert refit_settings(one_epoch).epochs == 1  # never an empty training
