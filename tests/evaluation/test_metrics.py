@@ -334,8 +334,19 @@ def test_few_groups_leave_the_temperature_near_1():
     logits = np.log(0.7 * np.eye(6)[labels] + 0.05)
     few = fit_temperature(labels, logits, labels % 4)
     many = fit_temperature(labels, logits, np.arange(96))
-    assert 0.75 < few < 1 and many < few - 0.2
+    assert 0.65 < few < 1 and many < few - 0.2
     assert fit_temperature(labels, logits, np.arange(96)) == many  # names of groups do not matter
+
+
+def test_a_temperature_that_other_groups_need_not_gain_by_is_not_applied():
+    labels, probabilities, _ = made_up(clips=400)
+    logits, groups = np.log(probabilities), np.arange(400) // 40
+    sure, unsure = 4 * logits, logits / 4
+    assert fit_temperature(labels, sure, groups) > 1.5
+    by_turns = np.where((groups % 2 == 0)[:, None], 2 * logits, logits / 1.5)
+    assert fit_temperature(labels, by_turns, groups) == 1
+    assert fit_temperature(labels, unsure, groups) < 0.8
+    assert fit_temperature(labels, sure, np.zeros(400)) == 1  # a single group shows nothing
 
 
 def test_temperature_is_fitted_and_applied_in_double_precision_wherever_the_logits_lie():
