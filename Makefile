@@ -10,7 +10,7 @@ export PATH := $(shell cd .venv 2>/dev/null && pwd -P || echo "$$PWD/.venv")/bin
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help environment video websocket mediapipe docs studio demo repro experiment crossval leaderboard tuning bench load audit-labels report deps pretrain test test-keras test-aeon check lock-check coverage ui plots serve lock clean dvc-ready history
+.PHONY: help environment video extras websocket mediapipe docs studio demo repro experiment crossval leaderboard tuning bench load audit-labels report deps pretrain test test-keras test-aeon check lock-check coverage ui plots serve lock clean dvc-ready history
 
 help:  ## list what there is
 	@grep -hE '^[a-z-]+:.*##' Makefile | awk -F ':.*## ' '{sub(/:.*/, "", $$1); printf "make %-12s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ docs: .venv/installed  ## build the documentation as a site that needs no networ
 	NO_MKDOCS_2_WARNING=1 COLUMNS=80 python -m mkdocs build --strict
 	@echo 'open site/index.html, or with search: python -m http.server --bind 127.0.0.1 --directory site 8000'
 
+extras: .venv/installed  ## install all that tests skip without: what reads videos, and the page in the browser
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock -r requirements-video.lock -r requirements-studio.lock
+
 websocket: .venv/installed  ## install what make serve needs to take frames over a WebSocket
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock -r requirements-websocket.lock
 
@@ -58,8 +61,11 @@ experiment: history  ## run a recipe as an experiment: make experiment RECIPE=ke
 	python -m dvc exp run $$(sed -n 's/^[a-z].*/-S &/p' 'recipes/$(RECIPE).txt') $(ARGS)
 	@python -m stages.summary
 
+# Two processes take a test from each other's end when they run out: memory for more is not everywhere.
+PYTEST = python -m pytest --numprocesses=2 --dist=worksteal
+
 test: .venv/installed  ## run all tests
-	python -m pytest
+	$(PYTEST)
 
 check: dvc-ready  ## style, types, and whether dvc.lock matches code and settings
 	python -m ruff check .
@@ -72,7 +78,7 @@ lock-check: dvc-ready  ## whether dvc.lock matches code and settings
 	if echo "$$said" | grep 'Running stage'; then echo 'dvc.lock is stale: run make repro and commit it'; exit 1; fi
 
 coverage: .venv/installed  ## run all tests and say which lines of har/ they miss
-	python -m pytest --cov
+	$(PYTEST) --cov
 
 test-keras:  ## compare our Keras LSTM with TensorFlow's, in an environment of its own
 	$(PYTHON) -m venv .venv-keras

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from ruamel.yaml import YAML
 
 from har.params import load_yaml
@@ -16,6 +17,7 @@ os.environ.update(
     MLFLOW_DISABLE_TELEMETRY="true",
     DVC_NO_ANALYTICS="true",
     PYTHONDONTWRITEBYTECODE="1",
+    OMP_NUM_THREADS="1",  # as many processes run as there are cores
     **{f"GIT_{who}_NAME": "a test" for who in ("AUTHOR", "COMMITTER")},
     **{f"GIT_{who}_EMAIL": "test@localhost" for who in ("AUTHOR", "COMMITTER")},
 )
@@ -129,14 +131,30 @@ def project(tmp_path, tiny_pickle):
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory, tiny_pickle):
-    """The project as a git and DVC repository after one `dvc repro`; tests must not harm it."""
-    project = copy_project(tmp_path_factory.mktemp("repository"), tiny_pickle)
+    """The project as a git and DVC repository after one `dvc repro`; tests must not harm it.
+
+    Where tests run in several processes, one of them makes it and all have a copy of their own.
+    """
+    base = tmp_path_factory.getbasetemp()
+    made = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "after one repro"
+    with FileLock(f"{made}.lock"):
+        if not made.exists():
+            making = tmp_path_factory.mktemp("making")
+            run_once(copy_project(making, tiny_pickle))
+            making.rename(made)
+    folder = tmp_path_factory.mktemp("repository") / "project"
+    # MLflow's database names its folder.
+    shutil.copytree(made, folder, symlinks=True, ignore=shutil.ignore_patterns("mlflow*", "mlruns"))
+    return Project(folder)
+
+
+def run_once(project):
+    """Make a repository of the project, run the pipeline, commit both."""
     with (project.folder / ".gitignore").open("a") as file:
         file.write("/tiny.pkl\n")
     project.run("git", "init", "--quiet", "--initial-branch=main")
     project.run("git", "add", "--all")
     project.run("git", "commit", "--quiet", "--message=code")
-    project.first_output = project.dvc("repro")
+    project.dvc("repro")
     project.run("git", "add", "--all")
     project.run("git", "commit", "--quiet", "--message=first run")
-    return project
