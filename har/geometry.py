@@ -5,6 +5,8 @@ the order nor the number of persons matters. No division is by zero: a window wi
 gives zeros.
 """
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -88,5 +90,11 @@ def joint_distances(x: Tensor, mask: Tensor, pairs: Tensor) -> Tensor:
         (B, P, T).
     """
     first, second = pairs[0], pairs[1]
-    gap = (x.index_select(1, first) - x.index_select(1, second)).square().sum(2).sqrt()
-    return gap * (mask.index_select(1, first) * mask.index_select(1, second)).squeeze(2)
+    # In place, since these are the largest arrays of all, and nothing in them is learnt.
+    squares = (
+        channel.index_select(1, first).sub_(channel.index_select(1, second)).square_()
+        for channel in x.unbind(2)
+    )
+    gap = functools.reduce(Tensor.add_, squares).sqrt_()
+    seen = mask.squeeze(2)
+    return gap.mul_(seen.index_select(1, first)).mul_(seen.index_select(1, second))

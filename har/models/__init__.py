@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -43,7 +44,8 @@ def fold_batch_norms(model: nn.Module) -> nn.Module:
     """Fold each batch normalisation after a convolution into the convolution's weights.
 
     Changes a network in evaluation mode in place. Its answers stay the same up to rounding and take
-    a twelfth less time for a single clip; it can't be trained any further.
+    a twelfth less time for a single clip; it can't be trained any further. The default network's
+    weights are laid out as its convolutions want them, which else costs a copy of them every time.
     """
     for module in model.modules():
         if not isinstance(module, nn.Sequential):
@@ -54,4 +56,8 @@ def fold_batch_norms(model: nn.Module) -> nn.Module:
             ):
                 module[number] = fuse_conv_bn_eval(first, second)
                 module[number + 1] = nn.Identity()
+    if isinstance(model, TwoStream):
+        for weight in model.parameters():
+            if weight.ndim == 4:
+                weight.data = weight.data.contiguous(memory_format=torch.channels_last)
     return model

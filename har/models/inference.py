@@ -12,7 +12,7 @@ from har.models.persons import prominence
 from har.models.two_stream import TwoStream
 from har.params import Windows
 
-_CLIPS_AT_ONCE = 64  # so many fit the cache
+_CLIPS_AT_ONCE = 32  # so many fit the cache
 
 
 @torch.inference_mode()
