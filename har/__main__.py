@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _MODEL = "models/improved.safetensors"
 _EVERYDAY = "models/everyday.safetensors"
+_PREPARED = "data/prepared"
 _SIMULATED_SEED = 42
 
 
@@ -487,10 +488,21 @@ def studio(options: argparse.Namespace) -> None:
         options.models,
         options.persons,
         options.most * 2**20,
+        _prepared(options),
         options.host,
         options.port,
         options.browser,
     )
+
+
+def _prepared(options: argparse.Namespace) -> Path | None:
+    """The folder of --prepared, else the pipeline's if it is here."""
+    folder = Path(options.prepared or _PREPARED)
+    if not (folder / "clips.csv").exists():
+        if options.prepared:
+            raise UserError(f"{folder} holds no prepared clips: run `dvc repro prepare`")
+        return None
+    return folder
 
 
 def _load_model(options: argparse.Namespace) -> "Recognizer":
@@ -910,6 +922,11 @@ def _parser() -> argparse.ArgumentParser:
     persons(added)
     added.add_argument(
         "--most", type=_count, default=512, metavar="MB", help="of one file (default: 512)"
+    )
+    added.add_argument(
+        "--prepared",
+        metavar="DIR",
+        help=f"the pipeline's clips, for the tab Explore (default: {_PREPARED}, if it is there)",
     )
     added.add_argument("--host", default="127.0.0.1", help="default: %(default)s, here only")
     added.add_argument("--port", type=_count, default=5002, help="default: %(default)s")

@@ -1,6 +1,8 @@
 // The browser's camera: each frame goes to the server when the one before has been answered, and is
 // drawn with the skeletons that come back, so that both belong together.
 const WIDTH = 480;
+const FASTEST = 30; // frames a second
+const wait = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
 
 export default {
   template: `
@@ -9,8 +11,9 @@ export default {
         <button type="button" class="switch" @click="toggle">
           {{ on ? "Switch the camera off" : "Switch the camera on" }}
         </button>
-        <button v-if="on && seconds" type="button" class="switch" :disabled="!!count" @click="record">
-          {{ count || "Record a clip of " + seconds + " s" }}
+        <button v-if="on && seconds" type="button" class="switch" :class="{ counting: count }"
+                :disabled="!!count || !record" @click="take">
+          {{ count || (record ? "Record " + seconds + " s of " + record : "Name a class to record its clips") }}
         </button>
         <span v-if="on" class="note" role="status">{{ told }}</span>
       </div>
@@ -21,12 +24,12 @@ export default {
         <span v-if="none" class="share"><b>none of these</b>; nearest:</span>
         <span v-for="[name, share, colour] in now" class="share"
               :style="{ '--share': share * 100 + '%', '--colour': colour }">
-          {{ name }} <b>{{ Math.round(100 * share) }} %</b>
+          {{ name }} <b v-if="share">{{ Math.round(100 * share) }} %</b>
         </span>
       </div>
     </div>
   `,
-  props: { address: String, seconds: Number, bones: Array, colours: Array },
+  props: { address: String, seconds: Number, record: String, bones: Array, colours: Array },
   data: () => ({ on: false, problem: "", now: [], none: false, told: "", count: "" }),
   unmounted() { this.off(); },
   methods: {
@@ -78,6 +81,7 @@ export default {
           return;
         }
         if (!this.on) return;
+        this.answered = time;
         this.draw(picture, answer.persons);
         if (answer.now) [this.now, this.none] = [answer.now, answer.none];
         arrivals.push(performance.now() / 1000);
@@ -86,6 +90,7 @@ export default {
         const delay = Math.round(1000 * (arrivals.at(-1) - time));
         this.told = `${rate.toFixed(0)} frames a second, ${delay} ms behind` +
           (this.now.length ? "" : `; the first answer comes after ${answer.wait} s`);
+        await wait(Math.max(time + 1 / FASTEST - performance.now() / 1000, 0));
       }
     },
     draw(picture, persons) {
@@ -106,8 +111,8 @@ export default {
         }
       }
     },
-    async record() {
-      const wait = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
+    async take() {
+      const record = this.record;
       for (const left of [3, 2, 1]) {
         this.count = `${left} …`;
         await wait(1);
@@ -116,8 +121,10 @@ export default {
       const since = performance.now() / 1000;
       this.count = "recording";
       await wait(this.seconds);
+      const until = performance.now() / 1000;
+      while (this.on && this.answered < until) await wait(0.02); // the last frame is on its way
       this.count = "";
-      if (this.on) this.$emit("recorded", { since, until: performance.now() / 1000 });
+      if (this.on) this.$emit("recorded", { since, until, record });
     },
   },
 };

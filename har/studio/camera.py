@@ -114,6 +114,7 @@ class Camera(Element, component="camera.js"):  # type: ignore[call-arg]
         self._props |= {
             "address": f"/studio/{session.key}/cameras/{name}",
             "seconds": seconds,
+            "record": "",
             "bones": layout.bones,
             "colours": [side_colour(joint) for joint in layout.joints],
         }
@@ -121,6 +122,11 @@ class Camera(Element, component="camera.js"):  # type: ignore[call-arg]
             self.on("off", off)
         if recorded:
             self.on("recorded", recorded)
+
+    def record_for(self, name: str) -> None:
+        """Let clips be recorded for a class; without a name they would be nobody's."""
+        self._props["record"] = name.strip()
+        self.update()
 
 
 def _picture(content: bytes) -> np.ndarray:

@@ -7,12 +7,13 @@ export default {
         <span>{{ label }}</span>
         <input type="file" ref="input" :multiple="multiple" @change="send($event.target.files)" />
       </label>
+      <span v-if="last" class="note" role="status">last: {{ last }}</span>
       <progress v-if="share !== null" :value="share" max="1" aria-label="sending"></progress>
       <p v-if="problem" class="problem" role="alert">{{ problem }}</p>
     </div>
   `,
   props: { address: String, label: String, multiple: Boolean, most: Number },
-  data: () => ({ over: false, share: null, problem: "" }),
+  data: () => ({ over: false, share: null, problem: "", last: "" }),
   methods: {
     async send(list) {
       const files = [...list].slice(0, this.multiple ? undefined : 1);
@@ -32,7 +33,11 @@ export default {
       }
       this.share = null;
       this.$refs.input.value = "";
-      if (sent.length) this.$emit("sent", sent);
+      if (sent.length) {
+        // The field itself is empty again, so that the same file can be sent twice.
+        this.last = sent.map((file) => file.name).join(", ");
+        this.$emit("sent", sent);
+      }
     },
     put(file) {
       return new Promise((resolve, reject) => {

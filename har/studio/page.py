@@ -1,13 +1,14 @@
 """The page and its server."""
 
 from importlib.resources import files
+from pathlib import Path
 
 from nicegui import Client, app, ui
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from har.recognition.recognizer import Recognizer
 from har.studio.explore import Explore
-from har.studio.routes import add_routes
+from har.studio.routes import Leaving, add_routes
 from har.studio.sessions import Session, Sessions
 from har.studio.teach import Teach
 from har.studio.watch import Watch
@@ -21,6 +22,7 @@ def serve(
     estimators: str | None,
     persons: int,
     most_bytes: int,
+    prepared: Path | None,
     host: str,
     port: int,
     browser: bool,
@@ -32,17 +34,19 @@ def serve(
         estimators: folder of pose estimators, None for MoveNet in the user's cache.
         persons: most persons of a video.
         most_bytes: of a file that is taken.
+        prepared: folder of the pipeline's prepared clips, None where there is none.
         host: address to listen on; others than loopback let the network in.
         port: to listen on.
         browser: open the page in the user's browser.
     """
     sessions = Sessions()
-    studio = Studio(models, estimators, most_bytes, persons)
+    studio = Studio(models, estimators, most_bytes, persons, prepared)
     add_routes(sessions, most_bytes)
     app.on_shutdown(sessions.close)
     if host in _LOOPBACK:
         # A page from elsewhere whose name was made to mean this machine has another host.
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])
+    app.add_middleware(Leaving)
     style = files("har.studio").joinpath("style.css").read_text(encoding="utf-8")
 
     @ui.page("/", title="har studio")

@@ -77,7 +77,8 @@ export default {
       if (!answer.ok || clip !== this.clip) return;
       this.poses = new Float32Array(await answer.arrayBuffer());
       this.draw();
-      if (clip.plays) this.toggle();
+      const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+      if (clip.plays && !still) this.toggle();
     },
     answer(person) {
       const found = person.windows.length
@@ -106,6 +107,7 @@ export default {
       this.draw();
       this.$emit("seek", this.frame);
     },
+    now() { return this.frame; },
     toggle() {
       this.playing = !this.playing;
       const video = this.$refs.video;

@@ -1,6 +1,7 @@
 """A moving clip with its timeline, as an element of the page."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,15 @@ class Player(Element, component="player.js"):  # type: ignore[call-arg]
         """Put rings around joints, 0 (none) to 1."""
         self._props["weights"] = [round(weight, 3) for weight in weights]
         self.update()
+
+
+def apart(clip: Clip) -> list[Clip]:
+    """One clip for each person who is seen; the clip itself where nobody is."""
+    return [
+        replace(clip, keypoints=points[None], scores=scores[None])
+        for points, scores in zip(clip.keypoints, clip.scores, strict=True)
+        if scores.any()
+    ] or [clip]
 
 
 def percent(share: float) -> str:

@@ -6,6 +6,7 @@ import shutil
 from nicegui import app
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from har.errors import UserError
 from har.studio.sessions import Session, Sessions
@@ -59,6 +60,40 @@ def add_routes(sessions: Sessions, most_bytes: int) -> None:
         except UserError as error:
             return PlainTextResponse(str(error), 422)
         return Response()
+
+
+class Leaving:
+    """Lets a browser leave while it is answered.
+
+    The middleware around this one takes it for a fault if there is no response then.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap an application."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        left = begun = False
+
+        async def received() -> Message:
+            nonlocal left
+            message = await receive()
+            left = left or message["type"] == "http.disconnect"
+            return message
+
+        async def sent(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, received, sent)
+        except (ClientDisconnect, RuntimeError):  # "No response returned."
+            if not left:
+                raise
+        if left and not begun:
+            await Response(status_code=499)(scope, receive, send)  # nobody gets it
 
 
 async def _take(request: Request, session: Session, name: str, most_bytes: int) -> Response:

@@ -18,9 +18,9 @@ from har.recognition.recognizer import Recognizer
 from har.recognition.timeline import cut
 from har.studio.camera import Camera, Live
 from har.studio.drop import Drop
-from har.studio.player import Player, content, percent
+from har.studio.player import Player, apart, content, percent
 from har.studio.sessions import Session
-from har.studio.work import Progress, Studio, read_clips, told
+from har.studio.work import Desk, Progress, Studio, read_clips
 from har.training.teaching import Report, teach
 
 OWN = "your classes"  # the taught model's name
@@ -38,30 +38,34 @@ class Teach:
         """Build it; `taught` is called when there is a new model."""
         self.studio, self.session, self.taught = studio, session, taught
         self.clips: list[tuple[str, Clip]] = session.kept.setdefault("teach", [])
-        self.long: tuple[Clip, str] | None = None
-        self.frame = 0
+        self.long: Clip | None = None
+        self.open: set[str] = set()  # classes whose clips are shown
         self.live: tuple[Recognizer, Live] | None = None
-        ui.label("Teach it actions of your own: a few clips of each.").classes("lead")
+        ui.label("Teach it actions of your own: a few clips of each are enough.").classes("lead")
+        ui.label(
+            "1. Name a class and give its clips: drop files, record with the camera, or mark "
+            "stretches of a long video. Then the next class."
+        )
         with ui.row().classes("sources"):
-            self.name = ui.input("Class", placeholder="such as: thumbs up")
+            self.name = ui.input("Class", placeholder="such as: thumbs up").props("outlined")
             Drop(session, "Its clips: videos or clip files", studio.most_bytes, self.take, True)
             ui.button("Take an example", on_click=self.example).props("outline no-caps")
-        Camera(session, "teach", self.base, seconds=_SECONDS, recorded=self.record)
+        camera = Camera(session, "teach", self.base, seconds=_SECONDS, recorded=self.record)
+        self.name.on_value_change(lambda event: camera.record_for(event.value))
         session.cameras["teach"] = self.look
         with ui.expansion("Mark stretches of a long video").classes("long"):
             Drop(session, "A long video", studio.most_bytes, self.take_long)
             self.marking = ui.column().classes("result")
-        self.problem = ui.label().classes("problem").props("role=alert")
-        self.working = ui.spinner(size="1.5em")
-        self.working.visible = False
         self.table = ui.column().classes("result")
+        ui.label("2. Train, and see what to expect.")
+        self.desk = Desk(session)
         with ui.row().classes("downloads"):
             self.train = ui.button("Train", on_click=self.learn).props("no-caps")
-            ui.button("Save the clips (mine.pkl)", on_click=self.save_clips).props(
-                "outline no-caps"
-            )
+            self.keep = ui.button("Save the clips (mine.pkl)", on_click=self.save_clips)
             self.save = ui.button("Save the model (mine.safetensors)", on_click=self.save_model)
+            self.keep.props("outline no-caps")
             self.save.props("outline no-caps")
+        self.changed = ui.label("The clips have changed since: train again.").props("role=status")
         self.result = ui.column().classes("result")
         self.list_clips()
         self.report(session.kept.get("report"))
@@ -87,46 +91,53 @@ class Teach:
 
     async def take(self, event: Any) -> None:
         """Add the clips of files that were sent."""
-        with told(self.session, self.problem):
-            self.working.visible = True
-            for sent in event.args:
-                if path := self.session.file(sent["number"]):
-                    clip_set, _ = await self.read(path)
-                    self.add(clip_set)
-        self.working.visible = False
+        name, wrong = self.name.value, []  # the next class may be named while this one is read
+        for sent in event.args:
+            if path := self.session.file(sent["number"]):
+                async with self.desk.at(f"reading {path.name}") as progress:
+                    try:
+                        clip_set, _ = await self.read(path, progress)
+                        self.add(clip_set, name)
+                    except UserError as error:
+                        wrong.append(str(error))
+        if wrong:
+            with self.desk.told():
+                raise UserError("; ".join(wrong))
 
     async def example(self) -> None:
         """Add simulated clips of three classes."""
-        with told(self.session, self.problem):
-            self.add(await self.studio.do(simulate_everyday, 11, _EXAMPLE, range(1, 7), 1))
+        async with self.desk.at("simulating clips"):
+            self.add(await self.studio.do(simulate_everyday, 11, _EXAMPLE, range(1, 7), 1), "")
 
     async def record(self, event: Any) -> None:
         """Add what the camera saw between two times."""
-        with told(self.session, self.problem):
+        with self.desk.told():
             number = self.session.kept["recorded"] = self.session.kept.get("recorded", 0) + 1
             clip = self.look().clip(f"recorded {number}", event.args["since"], event.args["until"])
-            self.add(ClipSet([clip], []))
+            self.add(ClipSet([clip], []), event.args["record"])
 
-    async def read(self, path: Path) -> tuple[ClipSet, str]:
+    async def read(self, path: Path, progress: Progress) -> tuple[ClipSet, str]:
         """Read a file of the session."""
         return await self.studio.do(
-            read_clips, self.studio, self.session, path, self.base, Progress()
+            read_clips, self.studio, self.session, path, self.base, progress
         )
 
-    def add(self, clip_set: ClipSet) -> None:
-        """Add clips to the named class, or to their own classes where the file tells them.
+    def add(self, clip_set: ClipSet, name: str) -> None:
+        """Add clips to a class, or to their own classes where the file tells them.
 
         Raises:
             UserError: neither is known, or there are too many.
         """
-        name = self.name.value.strip()
+        name = name.strip()
         if len(self.clips) + len(clip_set.clips) > _MOST_CLIPS:
             raise UserError(f"{_MOST_CLIPS} clips are the most that are taught here")
         new = []
         for clip in clip_set.clips:
             own = clip_set.classes[clip.label] if clip.label != UNLABELLED else ""
             if not (name or own):
-                raise UserError("which class is that? write its name into the field Class first")
+                raise UserError(
+                    f"which class is {clip.id}? write its name into the field Class first"
+                )
             new.append((own if own and len(clip_set.clips) > 1 else name or own, clip))
         ids = {clip.id for _, clip in self.clips}
         for label, clip in new:
@@ -143,13 +154,23 @@ class Teach:
         self.table.clear()
         counts = Counter(label for label, _ in self.clips)
         self.train.enabled = len(counts) > 1
+        self.keep.enabled = bool(counts)
         self.save.enabled = OWN in self.session.kept
+        self.changed.visible = self.session.kept.get("taught", self.clips) != self.clips
         with self.table:
             if not counts:
                 ui.label("No clips yet. Two classes are the least, and five clips of each a start.")
             for label, count in counts.items():
-                with ui.expansion(f"{label}: {count} clip{'s' * (count > 1)}").classes("class"):
+                with ui.expansion(
+                    f"{label}: {count} clip{'s' * (count > 1)}",
+                    value=label in self.open,
+                    on_value_change=lambda event, label=label: self.keep_open(label, event.value),
+                ).classes("class"):
                     self.list_class(label)
+
+    def keep_open(self, label: str, is_open: bool) -> None:
+        """Note whether a class's clips are shown, for when they are listed anew."""
+        (self.open.add if is_open else self.open.discard)(label)
 
     def list_class(self, label: str) -> None:
         """Show the clips of a class, each with buttons to look at it and to remove it."""
@@ -169,13 +190,9 @@ class Teach:
     def play(self, clip: Clip, place: ui.element) -> None:
         """Play a clip."""
         place.clear()
-        persons = [
-            replace(clip, keypoints=points[None], scores=scores[None])
-            for points, scores in zip(clip.keypoints, clip.scores, strict=True)
-            if scores.any()
-        ]
         with place:
-            shown = content(self.session, clip.id, persons, self.base.checkpoint.layout)
+            ui.label(clip.id).classes("note")
+            shown = content(self.session, clip.id, apart(clip), self.base.checkpoint.layout)
             Player(shown | {"plays": True})
 
     def remove(self, entry: tuple[str, Clip]) -> None:
@@ -188,42 +205,61 @@ class Teach:
         path = self.session.file(event.args[0]["number"])
         if path is None:
             return
-        self.working.visible = True
-        with told(self.session, self.problem):
-            clip_set, frames = await self.read(path)
-            clip = clip_set.clips[0]
-            self.long = clip, frames
-            self.marking.clear()
-            with self.marking:
-                layout = self.base.checkpoint.layout
-                shown = content(self.session, clip.id, [clip], layout, video=frames)
-                Player(shown, self.at)
-                with ui.row().classes("downloads"):
-                    last = clip.keypoints.shape[1]
-                    self.start = ui.number("from frame", value=0, min=0, max=last, precision=0)
-                    ui.button("here", on_click=lambda: self.start.set_value(self.frame)).props(
-                        'flat dense no-caps aria-label="begin here"'
-                    )
-                    self.end = ui.number("up to frame", value=last, min=0, max=last, precision=0)
-                    ui.button("here", on_click=lambda: self.end.set_value(self.frame)).props(
-                        'flat dense no-caps aria-label="end here"'
-                    )
-                    ui.button("Add the stretch", on_click=self.add_stretch).props("outline no-caps")
-        self.working.visible = False
+        async with self.desk.at(f"reading {path.name}") as progress:
+            clip_set, frames = await self.read(path, progress)
+            if len(clip_set.clips) > 1:
+                raise UserError(f"{path.name} has {len(clip_set.clips)} clips: give one recording")
+            self.mark(clip_set.clips[0], frames)
 
-    def at(self, event: Any) -> None:
-        """Note where the long video stands."""
-        self.frame = int(event.args)
+    def mark(self, clip: Clip, frames: str) -> None:
+        """Lay out a long clip with the fields that mark a stretch."""
+        self.long = clip
+        self.marking.clear()
+        with self.marking:
+            layout = self.base.checkpoint.layout
+            shown = content(self.session, clip.id, apart(clip), layout, video=frames)
+            self.player = Player(shown)
+            ui.label("Play or drag to where the action begins and ends, then add the stretch.")
+            with ui.row().classes("downloads"):
+                last = round(clip.keypoints.shape[1] / self.rate(), 2)
+                ends = []
+                for label, value, what in (
+                    ("from (s)", 0.0, "begin here"),
+                    ("to (s)", last, "end here"),
+                ):
+                    field = ui.number(label, value=value, min=0, max=last, step=0.1, precision=2)
+                    ui.button(what, on_click=lambda field=field: self.here(field)).props(
+                        "outline dense no-caps"
+                    )
+                    ends.append(field)
+                self.start, self.end = ends
+                ui.input("Class").bind_value(self.name)
+                ui.button("Add the stretch", on_click=self.add_stretch).props("no-caps")
+
+    def rate(self) -> float:
+        """Frames per second of the long video."""
+        assert self.long
+        return self.long.fps or USUAL_FPS
+
+    async def here(self, field: ui.number) -> None:
+        """Set a field to the moment at which the long video stands."""
+        field.value = round(await self.player.run_method("now") / self.rate(), 2)
 
     def add_stretch(self) -> None:
         """Add the marked stretch to the class."""
-        with told(self.session, self.problem):
+        with self.desk.told():
             assert self.long
-            start, end = int(self.start.value or 0), int(self.end.value or 0)
-            if not 0 <= start < end <= self.long[0].keypoints.shape[1]:
-                raise UserError(f"frames {start} to {end} are no stretch of the video")
-            stretch = cut(self.long[0], start, end)
-            self.add(ClipSet([replace(stretch, id=f"{stretch.id} {start}-{end}")], []))
+            since, until = self.start.value or 0.0, self.end.value or 0.0
+            start, end = round(since * self.rate()), round(until * self.rate())
+            if not 0 <= start < end <= self.long.keypoints.shape[1]:
+                length = self.long.keypoints.shape[1] / self.rate()
+                raise UserError(
+                    f"{since:g} to {until:g} s is no stretch of a video of {length:.2f} s"
+                )
+            name = f"{self.long.id} {since:.2f}-{until:.2f} s"
+            stretch = replace(cut(self.long, start, end), id=name)
+            self.add(ClipSet([stretch], []), self.name.value)
+            ui.notify(f"added to {self.name.value.strip()}")
 
     def clip_set(self) -> ClipSet:
         """The clips with their classes in alphabetical order."""
@@ -233,19 +269,17 @@ class Teach:
 
     async def learn(self) -> None:
         """Train, and tell how good it is."""
-        if self.working.visible:
+        if self.desk.busy:
             return
-        self.working.visible = True
-        with told(self.session, self.problem):
-            begun = time.monotonic()
+        async with self.desk.at("training"):
+            begun, clips = time.monotonic(), list(self.clips)
             checkpoint, report = await self.studio.do(teach, self.base.checkpoint, self.clip_set())
             kept = self.session.kept
             kept[OWN] = await self.studio.do(Recognizer.of, checkpoint)
-            kept["report"] = report, time.monotonic() - begun
+            kept |= {"report": (report, time.monotonic() - begun), "taught": clips}
             await self.taught()
             self.list_clips()
             self.report(kept["report"])
-        self.working.visible = False
 
     def report(self, found: tuple[Report, float] | None) -> None:
         """Lay out what to expect of the taught model."""
@@ -267,26 +301,41 @@ class Teach:
             ui.label(f"Taught in {seconds:.1f} s. Switch the camera on, or watch a clip by it.")
             for true, taken, number in report.confused:
                 ui.label(f"{true} was taken for {taken}: {number} clip{'s' * (number > 1)}")
-            for suspect in report.suspects:
-                ui.label(
-                    f"{suspect.clip} is labelled {suspect.label} but looks like {suspect.rather} "
-                    f"({percent(suspect.probability)}): look at it"
-                )
+            if report.suspects:
+                self.list_suspects(report)
             if report.record_more:
                 ui.label(f"Record more of: {', '.join(report.record_more)}.").classes("lead")
+                ui.label(
+                    "Their clips are too few, or too often mistaken, to be sure that 70 % of new "
+                    "ones will be named right."
+                )
+
+    def list_suspects(self, report: Report) -> None:
+        """Lay out the clips that look mislabelled, each with a button to look at it."""
+        ui.label("These clips may be mislabelled:").classes("lead")
+        by_id = {clip.id: clip for _, clip in self.session.kept["taught"]}
+        shown = ui.column().classes("result")
+        for suspect in report.suspects:
+            with ui.row().classes("downloads"):
+                ui.label(
+                    f"{suspect.clip} is labelled {suspect.label} but looks like {suspect.rather} "
+                    f"({percent(suspect.probability)})"
+                )
+                clip = by_id[suspect.clip]
+                ui.button("look", on_click=lambda clip=clip: self.play(clip, shown)).props(
+                    f'flat dense no-caps aria-label="look at the suspect {clip.id}"'
+                )
 
     async def save_clips(self) -> None:
         """Write the clips as a set that the pipeline trains on."""
-        with told(self.session, self.problem):
-            if not self.clips:
-                raise UserError("there are no clips to save yet")
+        with self.desk.told():
             path = self.session.place("mine.pkl")
             await self.studio.do(write_pickle, path, self.clip_set())
             ui.download(f"{self.session.address(path)}?save_as=mine.pkl")
 
     async def save_model(self) -> None:
         """Write the taught model."""
-        with told(self.session, self.problem):
+        with self.desk.told():
             path = self.session.place("mine.safetensors")
             await self.studio.do(save_checkpoint, path, self.session.kept[OWN].checkpoint)
             ui.download(f"{self.session.address(path)}?save_as=mine.safetensors")

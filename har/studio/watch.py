@@ -25,7 +25,7 @@ from har.studio.drop import Drop
 from har.studio.player import Player, content, percent
 from har.studio.sessions import Session
 from har.studio.teach import OWN
-from har.studio.work import Progress, Studio, read_clips, told
+from har.studio.work import Desk, Studio, read_clips
 
 _TOP = 5  # classes in tables
 _EXAMPLE = ("walking", "waving both hands", "jumping jacks", "squats")
@@ -96,7 +96,6 @@ class Watch:
     def __init__(self, studio: Studio, session: Session) -> None:
         """Build it, with what the session watched before a reload."""
         self.studio, self.session = studio, session
-        self.progress = Progress()
         self.seen: Watched | None = None
         self.asked = 0
         self.live: tuple[str, Live] | None = None
@@ -109,17 +108,11 @@ class Watch:
         usual = studio.models[names[0]]
         Camera(session, "watch", usual, self.camera_off)
         session.cameras["watch"] = self.look
-        self.problem = ui.label().classes("problem").props("role=alert")
-        with ui.row().classes("working") as self.working:
-            ui.spinner(size="1.5em")
-            self.status = ui.label().props("role=status")
-            ui.button("Enough", on_click=self.stop).props("flat dense no-caps")
-        self.working.visible = False
+        self.desk = Desk(session)
         self.clips = ui.select([], label="Clip", with_input=True, on_change=self.choose)
         self.clips.visible = False
         self.notes = ui.column().classes("notes")
         self.result = ui.column().classes("result")
-        ui.timer(0.3, self.tell)
         if "watched" in session.kept:
             ui.timer(0, self.again, once=True)
 
@@ -157,34 +150,29 @@ class Watch:
 
     async def camera_off(self) -> None:
         """Watch again what the camera showed."""
-        if self.live and not self.working.visible:
+        if self.live:
             path = self.session.place("camera.pkl")
-            with told(self.session, self.problem):
+            with self.desk.told():
                 write_pickle(path, ClipSet([self.live[1].clip("camera")], []))
                 await self.read(path)
 
     async def example(self) -> None:
         """Watch a simulated clip."""
         path = self.session.place("example.pkl")
-        with told(self.session, self.problem):
+        with self.desk.told():
             await self.studio.do(_write_example, path)
             await self.read(path)
 
     async def read(self, path: Path) -> None:
         """Watch a file of the session."""
-        if self.working.visible:
-            return
-        self.progress = Progress()
-        self.working.visible = True
-        self.clear()
-        with told(self.session, self.problem):
+        async with self.desk.at(f"reading {path.name}") as progress:
+            self.clear()
             recognizer = self.recognizer()
             clip_set, frames = await self.studio.do(
-                read_clips, self.studio, self.session, path, recognizer, self.progress
+                read_clips, self.studio, self.session, path, recognizer, progress
             )
             self.session.kept["watched"] = clip_set, clip_set.clips[0].id, path, frames
             await self.show()
-        self.working.visible = False
 
     async def show(self) -> None:
         """Answer for the chosen clip of the set that the session keeps."""
@@ -218,21 +206,9 @@ class Watch:
 
     async def again(self) -> None:
         """Watch the same clip, perhaps by another model."""
-        if "watched" in self.session.kept and not self.working.visible:
-            self.working.visible = True
-            with told(self.session, self.problem):
+        if "watched" in self.session.kept:
+            async with self.desk.at("one moment"):
                 await self.show()
-            self.working.visible = False
-
-    def stop(self) -> None:
-        """Take the video up to the frame that it is at."""
-        self.progress.stop = True
-
-    def tell(self) -> None:
-        """Tell how far a video is."""
-        progress = self.progress
-        of = f" of about {progress.expected}" if progress.expected else ""
-        self.status.text = f"frame {progress.done}{of}" if progress.done else "one moment"
 
     def clear(self) -> None:
         """Show nothing."""
@@ -302,7 +278,7 @@ class Watch:
         window = seen.windows[person][number]
         self.frame = (window.start + window.end) // 2
         self.asked = asked = self.asked + 1
-        with told(self.session, self.problem):
+        with self.desk.told():
             if window.probabilities is None:
                 found = None
             else:
@@ -367,7 +343,7 @@ class Watch:
             return
         stem = Path(seen.clip.id).name
         path = self.session.place(f"{stem}.{name}")
-        with told(self.session, self.problem):
+        with self.desk.told():
             ui.notify(f"writing {path.name}")
             await self.studio.do(make, seen, path)
             ui.download(f"{self.session.address(path)}?save_as={path.name}")

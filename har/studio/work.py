@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -42,12 +42,14 @@ class Studio:
         estimators: folder of pose estimators, None for MoveNet in the user's cache.
         most_bytes: of a file that is taken.
         persons: most persons of a video.
+        prepared: folder of the pipeline's prepared clips, None where there is none.
     """
 
     models: dict[str, Recognizer]
     estimators: str | None
     most_bytes: int
     persons: int
+    prepared: Path | None = None
     _turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
     _loading: Lock = field(default_factory=Lock)
 
@@ -84,17 +86,83 @@ class Progress:
     stop: bool = False
 
 
-@contextmanager
-def told(session: Session, problem: ui.label) -> Iterator[None]:
-    """Show what goes wrong as a sentence; it is the user's only if it is a UserError."""
-    problem.text = ""
-    try:
-        yield
-    except UserError as error:
-        problem.text = session.sentence(error)
-    except Exception:
-        _log.exception("a fault of the studio")
-        problem.text = "That should not have happened; the terminal tells more. Please report it."
+class Desk:
+    """Where a tab tells what it is working at, and what went wrong.
+
+    Attributes:
+        busy: whether it is working.
+    """
+
+    def __init__(self, session: Session) -> None:
+        """Lay it out where it is made."""
+        self._session = session
+        self._progress, self._doing = Progress(), ""
+        self._turn = asyncio.Lock()
+        self._problem = ui.label().classes("problem").props("role=alert")
+        with ui.row().classes("working") as self._row:
+            ui.spinner(size="1.5em")
+            self._status = ui.label().props("role=status")
+            self._enough = ui.button("Enough", on_click=self._stop).props("flat dense no-caps")
+            self._enough.tooltip("Take the video up to the frame that it is at")
+        self._row.visible = False
+        self._timer = ui.timer(0.3, self._tell, active=False)
+
+    @property
+    def busy(self) -> bool:
+        """Whether it is working."""
+        return self._row.visible
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Show what goes wrong as a sentence; it is the user's only if it is a UserError."""
+        self._problem.text = ""
+        try:
+            yield
+        except UserError as error:
+            self._complain(self._session.sentence(error))
+        except Exception:
+            if self._problem.is_deleted:  # the page was left, which is no fault
+                return
+            _log.exception("a fault of the studio")
+            self._complain(
+                "That should not have happened; the terminal tells more. Please report it."
+            )
+
+    @asynccontextmanager
+    async def at(self, doing: str) -> AsyncIterator[Progress]:
+        """Wait for what the tab is at, then tell how far the work is, and what goes wrong.
+
+        Args:
+            doing: what is done, such as: reading clip.mp4.
+        """
+        async with self._turn:
+            self._progress, self._doing = Progress(), doing
+            self._tell()
+            self._row.visible = self._timer.active = True
+            with self.told():
+                yield self._progress
+            self._row.visible = self._timer.active = False
+
+    def _complain(self, text: str) -> None:
+        if self._problem.is_deleted:
+            return
+        self._problem.text = text
+        show(self._problem)  # the button that was pressed may be far below
+
+    def _stop(self) -> None:
+        self._progress.stop = True
+
+    def _tell(self) -> None:
+        done, expected = self._progress.done, self._progress.expected
+        of = f" of about {expected}" if expected else ""
+        self._status.text = self._doing + (f": frame {done}{of}" if done else "")
+        self._enough.visible = done > 0
+
+
+def show(element: ui.element) -> None:
+    """Scroll to an element, if it is out of sight."""
+    script = f"getHtmlElement({element.id})?.scrollIntoView({{block: 'nearest'}})"
+    element.client.run_javascript(script)
 
 
 def read_clips(
@@ -108,6 +176,8 @@ def read_clips(
     if is_video(path):
         return _read_video(studio, session, path, progress)
     clip_set = read(path, dimensions=recognizer.checkpoint.layout.dimensions)
+    if not clip_set.clips:
+        raise UserError(f"{path.name} has no clips")
     if clip_set.layout:
         clip_set = to_layout(clip_set, clip_set.layout, recognizer.checkpoint.layout)
     clip_set.notes.extend(rate_notes(clip_set.clips, "docs/formats.md tells how a file says it"))

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +17,16 @@ import pytest
 from onnx import TensorProto, helper
 from PIL import Image
 
+from har.clips.annotations import read_pickle
+from har.clips.sources import choose_classes
+from har.dataset.prepared import write_prepared
+from har.files import write_csv, write_json
 from tests.video.make_videos import write_video
 from tests.video.stand_ins import frame_with_spots, image, save, save_detector
 
 ROOT = Path(__file__).parents[2]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 SPOT, SIZE, FRAMES = (
     (120, 90),
     (240, 320),
@@ -64,7 +69,26 @@ def videos(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def studio(tmp_path_factory):
+def prepared(tmp_path_factory, tiny_pickle):
+    """The pipeline's clips of the tiny set: every fourth is for testing, one of them mistaken."""
+    folder = tmp_path_factory.mktemp("pipeline")
+    found = choose_classes(read_pickle(tiny_pickle), [])  # as the stage does
+    write_prepared(folder / "prepared", found.clips, found.classes, found.subsets)
+    split = [(clip.id, "train" if n % 4 else "test") for n, clip in enumerate(found.clips)]
+    write_csv(folder / "split.csv", [{"id": i, "subset": s} for i, s in split], ["id", "subset"])
+    write_json(folder / "features/settings.json", {"layout": "coco17"})
+    rows = []
+    for clip in found.clips[::4]:
+        own, other = (found.classes[(clip.label + step) % 3] for step in (0, 1))
+        row = {"id": clip.id, "group": clip.group, "class": own}
+        row |= {"baseline": other, "baseline_probability": 0.5}
+        rows.append(row | {"improved": own if rows else other, "improved_probability": 0.9})
+    write_csv(folder / "predictions.csv", rows, list(rows[0]))
+    return folder / "prepared"
+
+
+@pytest.fixture(scope="session")
+def studio(tmp_path_factory, prepared):
     """The address of a running studio, and the folder of its sessions."""
     pytest.importorskip("nicegui")
     folder = tmp_path_factory.mktemp("studio")
@@ -81,6 +105,7 @@ def studio(tmp_path_factory):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = ["-m", "har", "studio", "--no-browser", "--port", str(port), "--most", str(MOST)]
+    command += ["--model", "models/everyday.safetensors", "--prepared", str(prepared)]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
     with (
         (folder / "errors").open("w") as errors,
@@ -133,9 +158,26 @@ def chromium(videos):
 def page(chromium, studio):
     """The page in a browser of its own; whatever it asks for has to be on this machine."""
     address, _ = studio
-    context = chromium.new_context(viewport={"width": 1200, "height": 900})
+    with opened(chromium, address) as page:
+        yield page
+
+
+@pytest.fixture
+def other_page(chromium, studio):
+    """The page in a second browser."""
+    with opened(chromium, studio[0]) as page:
+        yield page
+
+
+@contextmanager
+def opened(chromium, address):
+    """The page in a browser; it asks for nothing elsewhere, and its scripts raise nothing."""
+    context = chromium.new_context(
+        viewport={"width": 1200, "height": 900},
+        reduced_motion="reduce",  # clips that play cost most of a test's time
+    )
     page = context.new_page()
-    page.set_default_timeout(90_000)
+    page.set_default_timeout(30_000)
     asked, errors = [], []
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: errors.append(error))
@@ -144,6 +186,52 @@ def page(chromium, studio):
     context.close()
     assert all(url.startswith((address, "ws" + address[4:], "blob:", "data:")) for url in asked)
     assert not errors
+
+
+def tab(page, name):
+    """The content of a tab, once it is chosen."""
+    page.get_by_role("tab", name=name).click()
+    panel = page.locator(".q-tab-panel:visible")
+    panel.locator(".lead").first.wait_for()
+    return panel
+
+
+def send(panel, *paths, field=0):
+    """Let a field of the page take files."""
+    panel.locator("input[type=file]").nth(field).set_input_files(paths)
+
+
+def saved(page, name):
+    """The file that a button gives."""
+    with page.expect_download() as found:
+        page.get_by_role("button", name=name).click()
+    return found.value.path()
+
+
+def complains(panel, sentence):
+    """Wait for a sentence on what is wrong, to which the page scrolls."""
+    problem = panel.locator(".problem", has_text=sentence).element_handle()
+    panel.page.wait_for_function(
+        "e => { const { top, bottom } = e.getBoundingClientRect();"
+        "       return top >= 0 && bottom <= innerHeight }",
+        arg=problem,
+    )
+
+
+def reach(page, name, most=60):
+    """Press Tab until something of that name has the focus."""
+    named = "e.ariaLabel || e.labels?.[0]?.innerText || (e !== document.body && e.innerText) || ''"
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        if name in page.evaluate(f"(e => {named})(document.activeElement)"):
+            return
+    raise AssertionError(f"Tab never reaches {name}")
+
+
+def fits(page):
+    """Whether nothing of the page lies outside its width."""
+    width = page.evaluate("document.documentElement.scrollWidth")
+    return width <= page.viewport_size["width"]
 
 
 def canvas(page):
