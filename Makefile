@@ -35,8 +35,7 @@ history: .venv/installed
 video: .venv/installed  ## install what reading videos needs
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock -r requirements-video.lock
 
-studio: .venv/installed  ## watch, teach and explore in the browser: make studio ARGS='--port 5002'
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock -r requirements-video.lock -r requirements-studio.lock
+studio: extras  ## watch, teach and explore in the browser: make studio ARGS='--port 5002'
 	@python -m har studio $(ARGS)
 
 demo: studio
@@ -46,8 +45,8 @@ docs: .venv/installed  ## build the documentation as a site that needs no networ
 	NO_MKDOCS_2_WARNING=1 COLUMNS=80 python -m mkdocs build --strict
 	@echo 'open site/index.html, or with search: python -m http.server --bind 127.0.0.1 --directory site 8000'
 
-extras: .venv/installed  ## install all that tests skip without: what reads videos, and the page in the browser
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock -r requirements-video.lock -r requirements-studio.lock
+extras: .venv/installed  ## install all that tests skip without: the page, what reads videos and audits labels
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock -r requirements-video.lock -r requirements-audit.lock -r requirements-studio.lock
 
 websocket: .venv/installed  ## install what make serve needs to take frames over a WebSocket
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock -r requirements-websocket.lock
