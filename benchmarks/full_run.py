@@ -39,8 +39,8 @@ def measure(clips: int, chosen: list[str], epochs: int, folder: Path) -> list[st
     source = folder / "file.pkl"
     write = [sys.executable, "-m", "benchmarks.full_size", str(source), "--clips", str(clips)]
     subprocess.run([*write, *chosen], check=True, stdout=subprocess.DEVNULL)
-    short = (f"train.epochs={epochs}", "train.iterations=0", "train.refit=0")
-    quick = ("baseline.train.iterations=100", "baseline.train.refit=0")
+    short = (f"train.epochs={epochs}", "train.iterations=0", "train.refit=false")
+    quick = ("baseline.train.iterations=100", "baseline.train.refit=false")
     where = (override("prepare.source", str(source)), "tracking.enabled=false")
     split = ("split.protocol=random",) if clips < _FEWEST_TO_SPLIT_OFFICIALLY else ()
     overrides = (*recipe("ucf101_full"), *short, *quick, *where, *split)

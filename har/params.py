@@ -183,7 +183,8 @@ class Train(Section):
     label_smoothing: Share
     keep: Literal["last", "val_loss", "val_accuracy", "val_macro_f1"]
     patience: CountOrNone
-    refit: Annotated[float, Field(ge=0, le=1)]
+    refit: bool
+    refit_share: Annotated[float, Field(gt=0, le=1)]
     precision: Literal["float32", "bfloat16"]
     accelerator: Literal["cpu", "cuda", "auto"]
     devices: Count

@@ -287,8 +287,8 @@ def refit_settings(settings: Train) -> Train:
     """Settings of the training that goes on with val: shorter, all weights at the same rate."""
     return settings.model_copy(
         update={
-            "iterations": math.ceil(settings.refit * settings.iterations),
-            "epochs": math.ceil(settings.refit * settings.epochs),
+            "iterations": math.ceil(settings.refit_share * settings.iterations),
+            "epochs": math.ceil(settings.refit_share * settings.epochs),
             "encoder_lr": 1.0,
         }
     )

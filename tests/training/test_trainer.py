@@ -309,7 +309,7 @@ def test_the_train_loss_is_the_mean_over_clips_and_classifiers(smoothing):
                 "patience": 3,
                 "epochs": 12,
                 "schedule": "constant",
-                "refit": 0.0,
+                "refit": False,
             },
         ),
     ],
@@ -355,7 +355,7 @@ def test_the_key_of_a_state_changes_with_settings_and_with_any_file_of_the_libra
 
 
 def test_the_refit_is_shorter_and_moves_all_weights_alike():
-    settings = TRAIN.model_copy(update={"iterations": 300, "epochs": 25, "refit": 0.33})
+    settings = TRAIN.model_copy(update={"iterations": 300, "epochs": 25, "refit_share": 0.33})
     found = refit_settings(settings)
     assert (found.iterations, found.epochs, found.encoder_lr) == (99, 9, 1.0)
     one_epoch = settings.model_copy(update={"iterations": 0, "epochs": 1})
