@@ -77,7 +77,7 @@ lock-check: dvc-ready  ## whether dvc.lock matches code and settings
 	if echo "$$said" | grep 'Running stage'; then echo 'dvc.lock is stale: run make repro and commit it'; exit 1; fi
 
 coverage: .venv/installed  ## run all tests and say which lines of har/ they miss
-	$(PYTEST) --cov
+	python -m pytest --cov
 
 test-keras:  ## compare our Keras LSTM with TensorFlow's, in an environment of its own
 	$(PYTHON) -m venv .venv-keras
