@@ -348,12 +348,7 @@ def untrained(params: Params) -> Recognizer:
 def predicting(setup: Setup) -> list[Row]:
     """Raw keypoints to probabilities: our whole protocol, and full ST-GCN++ on one crop."""
     folder = prepared_features(setup, "default", setup.params)
-    prepared = read_prepared(folder / "data/prepared")
-    clips = [
-        Clip(row.id, row.label, poses[..., :-1], poses[..., -1], (row.height, row.width), row.group)
-        for row in prepared.rows[:: len(prepared.rows) // 128][:128]
-        for poses in [np.asarray(prepared.poses(row), np.float32)]
-    ]
+    clips = prediction_clips(folder)
     # Like its authors: the first two slots, and nothing is left out.
     overrides = ("model.windows.test_windows=1", "preprocess.tracking=false")
     theirs = with_overrides(setup.params, (*recipe("stgcn_full"), *overrides))
@@ -398,6 +393,16 @@ def predicting(setup: Setup) -> list[Row]:
             what = f"one clip of {clip.keypoints.shape[1]} frames, {who}{how}, 1 thread"
             rows.append(limit(what, f"{one * 1e3:.2f} ms", "", "", one * 1e3, 3, "ms"))
     return rows
+
+
+def prediction_clips(folder: Path) -> list[Clip]:
+    """128 raw clips of a project's prepared ones, evenly spread."""
+    prepared = read_prepared(folder / "data/prepared")
+    return [
+        Clip(row.id, row.label, poses[..., :-1], poses[..., -1], (row.height, row.width), row.group)
+        for row in prepared.rows[:: max(len(prepared.rows) // 128, 1)][:128]
+        for poses in [np.asarray(prepared.poses(row), np.float32)]
+    ]
 
 
 def clip_of(clip: Clip, persons: int) -> Clip:

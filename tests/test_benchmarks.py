@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from dvc.utils.hydra import apply_overrides
 
 from benchmarks import (
@@ -15,6 +16,7 @@ from benchmarks import (
     few_clips,
     peers,
     robustness,
+    roofline,
     timing,
     unknown,
 )
@@ -127,6 +129,24 @@ def test_rows_of_a_measure_and_of_one_that_cannot_be_made_here(setup):
     text = bench.RESULTS.read_text(encoding="utf-8")
     written = fill(text, {"machine": "a machine", "ratios": bench.table([row, missing])})
     assert "\na machine\n" in written and f"| {row.what} | {row.ours} |" in written
+
+
+def test_the_roofline_counts_operations_and_the_bytes_that_are_read_and_written():
+    left, right = torch.ones(3, 5), torch.ones(5, 7)
+    with roofline.Traffic() as traffic:
+        (left.T.T @ right).relu_()
+    # Two matrices read and one written; that one read and written by relu_: views cost nothing.
+    assert traffic.bytes == 4 * (15 + 35 + 21 + 2 * 21)
+    case = roofline.Case("product", lambda: left @ right, 3, roofline.same, recurrent=90.0)
+    found = roofline.measure(case, 1)
+    assert found.operations == 2 * 5 * 7 + 30 and found.bytes == 4 * (15 + 35 + 21) / 3
+    assert found.roof <= found.peak and found.rate == found.operations / found.seconds
+    # Gates of a step: 4 x 2 units from 3 inputs and 2 states, multiplied and added, three times.
+    assert roofline.lstm(1, 1, 3, (2,)) == 3 * 2 * 4 * 2 * (3 + 2)
+    text = roofline.table([found], [found.seconds / 2])
+    assert text.count("\n") == 2 and "| product | 0 |" in text
+    drawn = roofline.picture([found], [found.seconds / 2])
+    assert drawn.axes[0].get_ylabel() == "GFLOP/s"
 
 
 def test_disturbed_clips_hold_what_their_names_say():
