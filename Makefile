@@ -61,10 +61,10 @@ experiment: history  ## run a recipe as an experiment: make experiment RECIPE=ke
 	@python -m stages.summary
 
 # Two processes take a test from each other's end when they run out: memory for more is not everywhere.
-PYTEST = python -m pytest --numprocesses=2 --dist=worksteal
+PYTEST = pytest --numprocesses=2 --dist=worksteal
 
 test: .venv/installed  ## run all tests
-	$(PYTEST)
+	python -m $(PYTEST)
 
 check: dvc-ready  ## style, types, and whether dvc.lock matches code and settings
 	python -m ruff check .
@@ -76,8 +76,12 @@ lock-check: dvc-ready  ## whether dvc.lock matches code and settings
 	@said=$$(python -m dvc repro --dry --allow-missing) || { echo "$$said"; exit 1; }; \
 	if echo "$$said" | grep 'Running stage'; then echo 'dvc.lock is stale: run make repro and commit it'; exit 1; fi
 
+# Not pytest-cov: beside coverage's own measuring of processes it lost lines of the workers.
 coverage: .venv/installed  ## run all tests and say which lines of har/ they miss
-	python -m pytest --cov
+	python -m coverage erase
+	python -m coverage run -m $(PYTEST)
+	python -m coverage combine --quiet
+	python -m coverage report
 
 test-keras:  ## compare our Keras LSTM with TensorFlow's, in an environment of its own
 	$(PYTHON) -m venv .venv-keras

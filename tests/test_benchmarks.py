@@ -122,7 +122,7 @@ def test_the_reference_by_its_own_files_sees_what_ours_sees(tmp_path):
 
 def test_rows_of_a_measure_and_of_one_that_cannot_be_made_here(setup):
     (row,) = bench.measure("step", setup)
-    assert 0 < float(row.found.removesuffix(" %")) < 100
+    assert float(row.found.removesuffix(" %")) < 100  # below 0 where other work disturbed it
     assert row.reached == ("yes" if float(row.found.removesuffix(" %")) <= 15 else "no")
     (missing,) = bench.measure("keras", setup)
     assert missing.found.startswith("not measured: no TensorFlow")
