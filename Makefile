@@ -77,7 +77,7 @@ lock-check: dvc-ready  ## whether dvc.lock matches code and settings
 	if echo "$$said" | grep 'Running stage'; then echo 'dvc.lock is stale: run make repro and commit it'; exit 1; fi
 
 # Not pytest-cov: beside coverage's own measuring of processes it lost lines of the workers.
-coverage: .venv/installed  ## run all tests and say which lines of har/ they miss
+coverage: .venv/installed  ## run all tests, say which lines of har/ they miss, fail below 95 %
 	python -m coverage erase
 	python -m coverage run -m $(PYTEST)
 	python -m coverage combine --quiet

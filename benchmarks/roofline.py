@@ -243,9 +243,16 @@ def lstm(clips: int, steps: int, inputs: int, widths: Sequence[int]) -> float:
 def table(found: Sequence[Found], wanted: Sequence[float]) -> str:
     """The cases in Markdown, with the seconds a clip that were wanted."""
     columns = [
-        "case", "MFLOP a clip", "FLOP a byte", "ms a clip", "GFLOP/s", "roof", "of the roof",
-        "wanted, ms a clip", "would be of the roof",
-    ]  # fmt: skip
+        "case",
+        "MFLOP a clip",
+        "FLOP a byte",
+        "ms a clip",
+        "GFLOP/s",
+        "roof",
+        "of the roof",
+        "wanted, ms a clip",
+        "would be of the roof",
+    ]
     rows = [
         [
             one.name,
