@@ -156,7 +156,9 @@ class Teach:
         self.train.enabled = len(counts) > 1
         self.keep.enabled = bool(counts)
         self.save.enabled = OWN in self.session.kept
-        self.changed.visible = self.session.kept.get("taught", self.clips) != self.clips
+        # Clips hold arrays, which are not compared: the same ones are the very same objects.
+        taught = self.session.kept.get("taught", self.clips)
+        self.changed.visible = [*map(id, taught)] != [*map(id, self.clips)]
         with self.table:
             if not counts:
                 ui.label("No clips yet. Two classes are the least, and five clips of each a start.")

@@ -78,6 +78,23 @@ def test_five_classes_are_taught_saved_and_watched(page, clips):
     watch.get_by_role("button", name="my clapping").first.wait_for()
 
 
+def test_a_clip_given_again_after_training_is_a_change(page, clips, tmp_path):
+    panel = tab(page, "Teach")
+    for name in CLASSES[:2]:
+        give(panel, clips, name)
+    panel.get_by_role("button", name="Train").click()
+    panel.get_by_text("Taught in").wait_for()
+    last = read_pickle(clips / f"{CLASSES[1]}.pkl").clips[-1]
+    write_pickle(tmp_path / "last.pkl", ClipSet([last], []))
+    panel.get_by_text(f"my {CLASSES[1]}: {PEOPLE} clips").click()
+    panel.get_by_role("button", name="remove").last.click()
+    panel.get_by_text(f"my {CLASSES[1]}: {PEOPLE - 1} clips").wait_for()
+    send(panel, tmp_path / "last.pkl")  # the same name in the same place, read anew
+    panel.get_by_text(f"my {CLASSES[1]}: {PEOPLE} clips").wait_for()
+    panel.get_by_text("The clips have changed since: train again.").wait_for()
+    assert not panel.get_by_text("should not have happened").count()
+
+
 def test_a_wrong_label_is_shown_and_more_clips_are_asked_for(page, clips, tmp_path):
     """One of the clips that are called clapping shows jumping jacks; of boxing are only three."""
     sets = {name: read_pickle(clips / f"{name}.pkl").clips for name in CLASSES[:3]}
