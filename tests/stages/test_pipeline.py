@@ -11,8 +11,12 @@ import time
 
 import numpy as np
 import pytest
+import torch
 
-from har.params import load_yaml
+from har.dataset.sequences import read_sequences
+from har.models.checkpoint import load_checkpoint
+from har.params import load_params, load_yaml
+from har.training.trainer import Trainer
 
 NUMBERS = (int, float)
 
@@ -162,6 +166,28 @@ def test_a_killed_stage_goes_on_where_it_was(project):
     assert model.read_bytes() == undisturbed
     assert curves.read_text() == complete
     assert not list(folder.glob("unfinished/*"))
+
+
+@pytest.mark.slow
+def test_training_goes_on_with_val_from_what_was_learnt_of_train(project):
+    """Both parts are done again here, with their own lengths and rates."""
+    project.set({"tracking": {"enabled": False}, "train": {"refit_share": 0.5}})
+    for stage in ("prepare", "split", "preprocess", "train_improved"):
+        project.stage(stage)
+    found = load_checkpoint(project.folder / "models/improved.safetensors")
+    params = load_params(project.folder / "params.yaml")
+    sequences = read_sequences(project.folder / "data/features")
+    start, none = None, sequences.subset()
+    for subsets, batches in ((["train"], 24), (["train", "val"], 12)):
+        settings = params.train.model_copy(update={"iterations": batches, "encoder_lr": 1.0})
+        trainer = Trainer(
+            sequences.subset(*subsets), none, params.model, settings, params.seed, start=start
+        )
+        list(trainer.epochs())
+        start = trainer.trained().state_dict()
+    assert sorted(found.weights) == sorted(start)
+    for name, weight in start.items():
+        torch.testing.assert_close(found.weights[name], weight, msg=name)
 
 
 def test_the_random_protocol_leaks_and_says_so(project):
