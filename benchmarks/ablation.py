@@ -79,12 +79,18 @@ class NoDistances(TwoStream):
     """Positions and bones, no joint-pair distances."""
 
     def __init__(
-        self, layout: Layout, classes: int, width: int, layers: int, dropout: float
+        self,
+        layout: Layout,
+        classes: int,
+        width: int,
+        layers: int,
+        dropout: float,
+        stem_stride: int,
     ) -> None:
-        super().__init__(layout, classes, width, layers, dropout)
+        super().__init__(layout, classes, width, layers, dropout, stem_stride)
         others = self.features.posture_channels - self.features.pairs.shape[1]
         self.features.pairs = self.features.pairs[:, :0]
-        self.posture = Stream(others, width, layers)
+        self.posture = Stream(others, width, layers, stem_stride)
 
 
 class MeanPooling(TwoStream):
@@ -122,11 +128,17 @@ class Scores(TwoStream):
     hidden = 0.0
 
     def __init__(
-        self, layout: Layout, classes: int, width: int, layers: int, dropout: float
+        self,
+        layout: Layout,
+        classes: int,
+        width: int,
+        layers: int,
+        dropout: float,
+        stem_stride: int,
     ) -> None:
-        super().__init__(layout, classes, width, layers, dropout)
+        super().__init__(layout, classes, width, layers, dropout, stem_stride)
         self.features = ScoreFeatures(layout, self.hidden)
-        self.posture = Stream(self.features.posture_channels, width, layers)
+        self.posture = Stream(self.features.posture_channels, width, layers, stem_stride)
 
 
 class HiddenScores(Scores):
@@ -161,6 +173,8 @@ VARIANTS: dict[str, tuple[type[TwoStream], tuple[str, ...]]] = {
     "no noise": (TwoStream, ("train.augmentation.noise=0.0",)),
     "no joints hidden": (TwoStream, ("train.augmentation.hide=0.0",)),
     "no limbs hidden": (TwoStream, ("train.augmentation.limb=0.0",)),
+    "all frames in every convolution": (TwoStream, ("model.stem_stride=1",)),
+    "short clips stretched": (TwoStream, ("model.windows.shortest=0",)),
     "training windows as long as can be": (TwoStream, ("model.windows.shortest_share=1.0",)),
     "one test window": (TwoStream, ("model.windows.test_windows=1",)),
     "one person": (TwoStream, ("preprocess.persons=1",)),

@@ -104,6 +104,8 @@ class Windows(Section):
     """
 
     frames: Annotated[int, Field(ge=0, le=4096)]
+    # Older checkpoints do not name this setting.
+    shortest: Annotated[int, Field(ge=0, le=4096)] = 0
     longest: Count
     shortest_share: Annotated[float, Field(gt=0, le=1)]
     test_longest: Count
@@ -133,7 +135,8 @@ class Model(Section):
     layers: Annotated[int, Field(ge=1, le=64)]
     dropout: Share
     windows: Windows
-    # Older checkpoints do not name this setting.
+    # Older checkpoints do not name these two settings.
+    stem_stride: Annotated[int, Field(ge=1, le=8)] = 1
     pretrained: Literal["none", "motion"] = "none"
 
     @model_validator(mode="after")
@@ -224,6 +227,7 @@ class Pretraining(Section):
     label_smoothing: Share
     shortest_seconds: Positive
     longest_seconds: Positive
+    held_seconds: Positive
     preprocess: Preprocess
     model: Model
     augmentation: Augmentation

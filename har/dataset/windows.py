@@ -48,7 +48,9 @@ def training_windows(
     length = lengths[:, None].float()
     share = settings.shortest_share + (1 - settings.shortest_share) * draw[0]
     longest = own_frames(settings.longest, lengths, fps)[:, None]
-    span = (torch.minimum(length, longest) * share - 1).clamp(min=0)
+    shortest = own_frames(settings.shortest, lengths, fps)[:, None]
+    span = torch.maximum(torch.minimum(length, longest) * share, shortest) - 1
+    span = span.clamp(min=0)
     start = (length - 1 - span) * draw[1]
     grid = torch.linspace(0, 1, settings.frames, device=frames.device)
     jitter = torch.randn(
@@ -85,7 +87,9 @@ def test_windows(
     share = torch.tensor([1.0] + [OTHER_WINDOWS_SHARE] * others, device=frames.device)
     place = torch.tensor([0.5, *torch.linspace(0, 1, others).tolist()], device=frames.device)
     longest = own_frames(settings.test_longest, lengths, fps)
-    span = (torch.minimum(lengths, longest) - 1).clamp(min=0)[:, None] * share
+    shortest = own_frames(settings.shortest, lengths, fps)[:, None]
+    span = torch.minimum(lengths, longest)[:, None] - 1
+    span = torch.maximum(span * share, shortest - 1).clamp(min=0)
     start = (lengths[:, None] - 1 - span) * place
     grid = torch.linspace(0, 1, settings.frames, device=frames.device)
     positions = start[..., None] + span[..., None] * grid  # (N, W, T)

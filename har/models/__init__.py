@@ -25,7 +25,7 @@ def build(settings: Model, classes: int, layout: Layout) -> nn.Module:
     width, layers, dropout = settings.width, settings.layers, settings.dropout
     match settings.arch:
         case "two_stream":
-            return TwoStream(layout, classes, width, layers, dropout)
+            return TwoStream(layout, classes, width, layers, dropout, settings.stem_stride)
         case "ddnet":
             return DDNet(layout, classes, width, dropout)
         case "stgcn":

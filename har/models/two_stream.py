@@ -45,14 +45,17 @@ class ResidualBlock(nn.Module):
 
 
 class Stream(nn.Sequential):
-    """A stack of residual blocks that halves the frames and widens by half a width each time."""
+    """A stack of residual blocks that halves the frames and widens by half a width each time.
 
-    def __init__(self, inputs: int, width: int, layers: int) -> None:
+    `stride` is that of the stem, the first convolution: with 2 all others have half the frames.
+    """
+
+    def __init__(self, inputs: int, width: int, layers: int, stride: int) -> None:
         """Make a stream of `layers` blocks; `outputs` is the width of the last one."""
         widths = [width] + [width + width // 2 * layer for layer in range(layers)]
         super().__init__(
             nn.BatchNorm2d(inputs),
-            nn.Conv2d(inputs, width, 1),
+            nn.Conv2d(inputs, width, (1, 2 * stride - 1), (1, stride), padding=(0, stride - 1)),
             *(
                 ResidualBlock(widths[layer], widths[layer + 1], 1 if layer == 0 else 2)
                 for layer in range(layers)
@@ -70,13 +73,19 @@ class TwoStream(nn.Module):
     """
 
     def __init__(
-        self, layout: Layout, classes: int, width: int, layers: int, dropout: float
+        self,
+        layout: Layout,
+        classes: int,
+        width: int,
+        layers: int,
+        dropout: float,
+        stem_stride: int,
     ) -> None:
         """Make the network for a layout and a number of classes."""
         super().__init__()
         self.features = PoseFeatures(layout)
-        self.posture = Stream(self.features.posture_channels, width, layers)
-        self.motion = Stream(self.features.motion_channels, width, layers)
+        self.posture = Stream(self.features.posture_channels, width, layers, stem_stride)
+        self.motion = Stream(self.features.motion_channels, width, layers, stem_stride)
         self.dropout = nn.Dropout(dropout)
         self.sizes = [3 * self.posture.outputs, 3 * self.motion.outputs]
         self.classifiers = nn.ModuleList(

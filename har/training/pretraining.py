@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from har.clips.simulate import everyday
 from har.dataset.augmentation import augment
+from har.dataset.windows import interpolate
 from har.models import build
 from har.params import Pretraining
 from har.skeleton import LAYOUTS
@@ -73,6 +74,33 @@ def simulated_windows(settings: Pretraining) -> Iterator[tuple[Tensor, Tensor]]:
             settings.model.windows.frames,
             seconds=(settings.shortest_seconds, settings.longest_seconds),
         )
-        poses, labels = torch.from_numpy(drawn.poses), torch.from_numpy(drawn.labels)
+        labels = torch.from_numpy(drawn.labels)
+        poses = held(
+            torch.from_numpy(drawn.poses),
+            torch.from_numpy(drawn.seconds),
+            settings.held_seconds,
+            generator,
+        )
         for index in torch.arange(_DRAWN_AT_ONCE).split(settings.batch_size):
             yield augment(poses[index], LAYOUT, settings.augmentation, generator), labels[index]
+
+
+def held(windows: Tensor, seconds: Tensor, least: float, generator: torch.Generator) -> Tensor:
+    """Make short windows last `least` seconds, as short clips do (har/dataset/windows.py).
+
+    The movement comes at a random time; before and after it the first and last pose are held.
+
+    Args:
+        windows: (N, M, T, V, C+1).
+        seconds: (N,) their lengths.
+        least: the shortest length that they are to have.
+        generator: source of randomness.
+    """
+    number, _, frames = windows.shape[:3]
+    own = seconds[:, None]
+    total = own.clamp(min=least)
+    start = (own - total) * torch.rand(number, 1, generator=generator)
+    positions = (start + total * torch.linspace(0, 1, frames)) / own * (frames - 1)
+    flat = windows.transpose(1, 2).flatten(0, 1)
+    lengths = torch.full((number,), frames)
+    return interpolate(flat, torch.arange(number) * frames, lengths, positions)

@@ -28,6 +28,11 @@ def counted(number: int) -> torch.Tensor:
     return frames
 
 
+def given(frames: torch.Tensor, lengths: torch.Tensor, settings: Windows = WINDOWS) -> tuple:
+    """Arguments for clips that all begin with the first frame."""
+    return frames, torch.zeros_like(lengths), lengths, settings
+
+
 def test_interpolation_ignores_unseen_neighbours() -> None:
     frames, offsets, lengths = clips([7, 1, 9])
     positions = torch.rand(3, 5, generator=torch.Generator().manual_seed(1)) * 10 - 1
@@ -119,6 +124,29 @@ def test_a_single_test_window_lies_in_the_middle() -> None:
     windows = windows_of.test_windows(frames, torch.tensor([0]), torch.tensor([50]), one)
     assert windows.shape[1] == 1
     assert windows[0, 0, 0, 0, 0, 0] + windows[0, 0, 0, -1, 0, 0] == 49
+
+
+def test_windows_of_short_clips_hold_their_first_and_last_frame() -> None:
+    usual = WINDOWS.model_copy(update={"test_longest": 60})
+    least = usual.model_copy(update={"shortest": 31})
+    frames, lengths = counted(100), torch.tensor([1, 11, 100])
+    zeros = torch.zeros(3).long()
+    x = windows_of.test_windows(frames, zeros, lengths, least)[:, :, 0, :, 0, 0]
+    steps = torch.linspace(0, 30, 16)
+    # In the middle, at the start, at the end; 30 steps for 10 in the clip.
+    for window, start in zip(x[1], (-10, 0, -20), strict=True):
+        torch.testing.assert_close(window, (start + steps).clamp(0, 10))
+    assert (x[0] == 0).all()
+    same = windows_of.test_windows(*given(frames, lengths[2:], usual))[0, :, 0, :, 0, 0]
+    assert torch.equal(x[2], same)
+    many = torch.full((300,), 11)
+    drawn = windows_of.training_windows(
+        *given(frames, many, least), torch.Generator().manual_seed(0)
+    )[:, 0, :, 0, 0]
+    moves = (drawn.diff(dim=1) > 0).float()
+    assert moves.sum(1).max() <= 7  # 5 steps of 2 frames take it all, two are cut
+    first = moves.argmax(1)
+    assert first.min() == 0 and first.max() == 10  # at any time of the window
 
 
 @pytest.mark.parametrize("rate", [0.5, 2.0])

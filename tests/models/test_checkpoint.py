@@ -122,6 +122,20 @@ def test_checkpoints_of_format_1_still_load(tmp_path, today, before, preprocess)
     assert np.array_equal(found.predict(clip), Recognizer.of(written).predict(clip))
 
 
+def test_files_of_2_0_have_no_stem_stride_and_stretch_short_clips(tmp_path):
+    windows = PARAMS.model.windows.model_copy(update={"frames": 16, "shortest": 0})
+    written = tiny_checkpoint({"arch": "two_stream", "stem_stride": 1, "windows": windows})
+
+    def as_it_was(about):
+        del about["model"]["stem_stride"], about["model"]["windows"]["shortest"]
+
+    altered(tmp_path / "old.safetensors", as_it_was, written)
+    found = Recognizer.load(tmp_path / "old.safetensors")
+    assert found.checkpoint.model == written.model
+    clip = random_clip()
+    assert np.array_equal(found.predict(clip), Recognizer.of(written).predict(clip))
+
+
 @pytest.mark.parametrize("content", [b"", b"\x80\x04K\x01.", b"\xff" * 100])
 def test_other_files_are_refused(tmp_path, content):
     path = tmp_path / "a.safetensors"

@@ -22,7 +22,7 @@ def settings(arch: str, width: int, layers: int, **other: object) -> Model:
 
 
 ON_WINDOWS = {
-    "two_stream": settings("two_stream", 32, 3),
+    "two_stream": settings("two_stream", 32, 3, stem_stride=2),
     "lstm": settings("lstm", 32, 1),
     "ddnet": settings("ddnet", 16, 1),
     "stgcn": settings("stgcn", 12, 4),

@@ -12,7 +12,7 @@ from har.params import Pretraining, load_section, load_yaml
 from har.recognition.recognizer import Recognizer
 from har.skeleton import LAYOUTS
 from har.training.optimizers import make_optimizer
-from har.training.pretraining import pretrain, simulated_windows
+from har.training.pretraining import held, pretrain, simulated_windows
 from har.training.trainer import Trainer
 from tests.conftest import ROOT
 from tests.training.test_trainer import TRAIN, made_sequences
@@ -42,6 +42,20 @@ def test_every_batch_is_of_new_windows_of_all_classes():
     others, _ = next(windows)
     assert poses.shape == (64, 1, 64, 17, 3) and not torch.equal(poses, others)
     assert labels.min() >= 0 and labels.max() < len(CLASSES) and len(labels.unique()) > 20
+
+
+def test_short_windows_are_held_at_their_ends():
+    windows = torch.arange(16.0)[None, None, :, None, None].expand(300, 1, 16, 17, 3) + 1
+    seconds = torch.full((300,), 1.0)
+    seconds[0] = 4.0
+    x = held(windows, seconds, 4.0, torch.Generator().manual_seed(0))[:, 0, :, 0, 0]
+    torch.testing.assert_close(x[0], windows[0, 0, :, 0, 0])
+    assert x.min() == 1 and x.max() == 16
+    # A quarter of the window moves, at four times the pace, and begins at any time.
+    moves = (x[1:].diff(dim=1) > 0).sum(1)
+    assert moves.min() >= 3 and moves.max() <= 5
+    begins = (x[1:].diff(dim=1) > 0).int().argmax(1)
+    assert begins.min() == 0 and begins.max() >= 10
 
 
 def test_an_encoder_is_all_but_the_classifiers_and_fits_its_own_width_only():
@@ -94,7 +108,7 @@ def test_the_committed_model_is_the_one_that_the_pipeline_made():
 
 
 def test_the_everyday_model_names_new_simulated_windows():
-    drawn = draw(400, np.random.default_rng(7), seconds=(2.0, 5.0))
+    drawn = draw(400, np.random.default_rng(7), seconds=(3.0, 5.0))
     network = Recognizer.load(ROOT / "models/everyday.safetensors").model
     with torch.inference_mode():
         found = network(torch.from_numpy(drawn.poses)).argmax(1).numpy()

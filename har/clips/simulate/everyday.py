@@ -97,6 +97,7 @@ class Windows:
             towards the camera in pixels, from the middle of the trunk.
         view: (N, T) turn of the body from facing the camera to its left, radians.
         image_size: (N, 2) width and height of the picture in pixels.
+        seconds: (N,) length of each window.
     """
 
     poses: np.ndarray
@@ -104,6 +105,7 @@ class Windows:
     truth: np.ndarray
     view: np.ndarray
     image_size: np.ndarray
+    seconds: np.ndarray
 
 
 def draw(
@@ -169,6 +171,7 @@ def draw(
         truth=np.concatenate([view.pixels, depth[..., None]], axis=-1, dtype=np.float32)[order],
         view=motion.heading[order],
         image_size=view.image_size[order],
+        seconds=single(span)[order],
     )
 
 
