@@ -634,7 +634,7 @@ def _note_lengths(clips: "list[Clip]", window: int, recognizer: "Recognizer") ->
     rate = (clip.fps or USUAL_FPS) / USUAL_FPS  # frames of the clip for one of the settings
     least = round(windows.shortest_share * windows.longest * rate)
     most, usual = round(windows.longest * rate), round(windows.test_longest * rate)
-    if window and max(window, round(windows.shortest * rate)) < least:
+    if 0 < window < least and not windows.shortest:
         # Short and long windows are resampled to the same number of frames.
         print(
             f"note: windows of {window} frames are shorter than most that the model was trained "

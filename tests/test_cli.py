@@ -163,6 +163,17 @@ def test_timeline(work, run):
     assert found["unit"] == "frames"
 
 
+@pytest.mark.parametrize(("shortest", "told"), [(0, True), (75, False)])
+def test_windows_that_look_slow_to_the_model_are_told(work, capsys, shortest, told):
+    windows = tiny().checkpoint.model.windows.model_copy(
+        update={"longest": 150, "shortest_share": 0.6, "shortest": shortest}
+    )
+    save_checkpoint("models/improved.safetensors", tiny({"windows": windows}).checkpoint)
+    main(["predict", "clips.pkl", "--clip", "clip_0", "--window", "20"])
+    note = "windows of 20 frames are shorter than most that the model was trained on (90 to 150)"
+    assert (note in capsys.readouterr().err) == told
+
+
 def test_a_given_frame_rate_is_that_of_the_windows(work, run, capsys):
     clip = replace(read_pickle("clips.pkl").clips[0], fps=0.0)
     points = np.tile(clip.keypoints, (1, 20, 1, 1))
