@@ -357,6 +357,10 @@ def test_as_a_program(work):
     code = "import sys, har.__main__ as m\ntry: m.main(['--help'])\nexcept SystemExit: pass\n"
     done = python("-c", code + "assert not {'torch', 'numpy', 'matplotlib'} & set(sys.modules)")
     assert done.returncode == 0 and "import-reference" in done.stdout, done.stderr
+    code = f"Recognizer.load({str(ROOT / 'models/everyday.safetensors')!r})"
+    code = f"import sys\nfrom har.recognition.recognizer import Recognizer\n{code}\n"
+    done = python("-c", code + "assert 'torch._dynamo' not in sys.modules")  # takes a second
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_everyday_model_answers_where_none_was_trained(

@@ -1,5 +1,7 @@
 """Inputs of the networks: normalised joints, bones, motion and joint distances of a window."""
 
+from itertools import combinations
+
 import torch
 from torch import Tensor, nn
 
@@ -25,7 +27,9 @@ class PoseFeatures(nn.Module):
         joints = len(layout.joints)
         self.pairs: Tensor
         self.parents: Tensor
-        pairs = torch.triu_indices(joints, joints, 1)
+        # torch.triu_indices would, for a network without memory, import a second of packages.
+        pairs = torch.tensor([*combinations(range(joints), 2)], dtype=torch.long)
+        pairs = pairs.reshape(-1, 2).T.contiguous()
         self.register_buffer("pairs", pairs, persistent=False)
         self.register_buffer("parents", torch.tensor(layout.parents), persistent=False)
         coordinates = joints * layout.dimensions
