@@ -3,6 +3,9 @@
 Clips lie back to back in one array of raw frames; a window is a stretch of one clip resampled to a
 fixed number of frames, still in pixels. Settings tell lengths in frames of clips with 25 frames per
 second: a window of 100 frames is one of 4 s, 240 frames of a clip with 60 frames per second.
+
+A window shorter than `settings.shortest` is made as long as that. What lies before and after its
+clip shows the clip's first and last frame: stretching it would hide the tempo of the movement.
 """
 
 import torch
