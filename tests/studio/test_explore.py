@@ -117,7 +117,7 @@ def test_mistakes_of_a_model_are_found(page, tiny_pickle, tmp_path):
     panel.get_by_text(f"everyday: {answer}", exact=True).wait_for()
 
     send(panel, tiny_pickle)  # of classes that the model does not know
-    panel.get_by_text(f"{len(found.clips)} of {len(found.clips)} clips").wait_for()
+    panel.get_by_role("switch", name="Only mistakes (predict first)").wait_for()
     panel.get_by_role("button", name="Predict all").click()
     panel.get_by_text("The model knows none of the clips' classes").wait_for()
 
