@@ -6,6 +6,7 @@ from torch import nn
 
 from har.models import build, fold_batch_norms
 from har.models.keras_lstm import pack_steps, quick_dropout
+from har.models.two_stream import Stream
 from har.params import Model, Windows
 from har.skeleton import LAYOUTS, Layout
 
@@ -67,6 +68,17 @@ def loss_of(found: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Cross-entropy of each of a network's classifiers: in training it may have several."""
     heads = found.reshape(-1, *found.shape[-2:])
     return sum(nn.functional.nll_loss(head, labels) for head in heads)
+
+
+@pytest.mark.parametrize(("stride", "frames"), [(1, 8), (2, 4), (3, 3)])
+def test_the_stem_leaves_one_of_so_many_frames(stride: int, frames: int) -> None:
+    """Two blocks after the first halve them again."""
+    stream = Stream(6, 8, 3, stride).eval()
+    assert stream(torch.rand(2, 6, 1, FRAMES)).shape == (2, 16, 1, frames)
+    # Every frame is seen by it, whichever are left.
+    windows = torch.rand(1, 6, 1, FRAMES, requires_grad=True)
+    stream[1](windows).sum().backward()
+    assert (windows.grad != 0).all()
 
 
 @pytest.mark.parametrize("layout", list(LAYOUTS))
