@@ -81,9 +81,9 @@ def _lay_out(studio: Studio, session: Session) -> None:
         with ui.tabs().props("dense no-caps inline-label") as tabs:
             first, second, third = ui.tab("Watch"), ui.tab("Teach"), ui.tab("Explore")
     panels = ui.tab_panels(tabs, value=first, keep_alive=True, animated=False).classes("panels")
-    with panels, ui.tab_panel(first):
+    with panels, ui.tab_panel(first).classes("watch"):
         watch = Watch(studio, session)
-    with panels, ui.tab_panel(second):
+    with panels, ui.tab_panel(second).classes("teach"):
         Teach(studio, session, watch.offer)
-    with panels, ui.tab_panel(third):
+    with panels, ui.tab_panel(third).classes("explore"):
         Explore(studio, session, watch.models)

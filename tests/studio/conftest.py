@@ -191,7 +191,7 @@ def opened(chromium, address):
 def tab(page, name):
     """The content of a tab, once it is chosen."""
     page.get_by_role("tab", name=name).click()
-    panel = page.locator(".q-tab-panel:visible")
+    panel = page.locator(f".q-tab-panel.{name.lower()}")
     panel.locator(".lead").first.wait_for()
     return panel
 
