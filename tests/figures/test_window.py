@@ -20,8 +20,7 @@ RED, BLUE = (213, 94, 0), (20, 30, 200)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only X needs DISPLAY")
-def test_without_a_display_it_is_told_what_to_do(monkeypatch):
-    pytest.importorskip("tkinter", reason="this Python has no Tk")
+def test_without_a_display_or_tk_it_is_told_what_to_do(monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
     with pytest.raises(UserError, match="leave out --show"):
         Window("har live")
@@ -30,7 +29,7 @@ def test_without_a_display_it_is_told_what_to_do(monkeypatch):
 @pytest.fixture
 def screen(tmp_path, monkeypatch):
     """A file with the pixels of a display."""
-    pytest.importorskip("tkinter", reason="this Python has no Tk")
+    pytest.importorskip("tkinter", reason="this Python has no Tk", exc_type=ImportError)
     if not shutil.which("Xvfb"):
         pytest.skip("needs Xvfb for a display in memory")
     read, write = os.pipe()

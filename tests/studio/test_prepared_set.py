@@ -63,6 +63,7 @@ def test_what_is_wrong_is_a_sentence(folder, name, content, sentence):
 
 
 def test_a_folder_without_prepared_clips_is_told(tmp_path, capsys):
+    pytest.importorskip("nicegui", reason="needs the extra studio")
     with pytest.raises(SystemExit):
         main(["studio", "--prepared", str(tmp_path), "--no-browser"])
     assert "holds no prepared clips" in capsys.readouterr().err

@@ -107,7 +107,7 @@ def test_live_without_a_camera_is_told(work, capsys):
 
 
 def test_live_in_a_window_needs_a_display(work, capsys, monkeypatch):
-    pytest.importorskip("tkinter", reason="this Python has no Tk")
+    pytest.importorskip("tkinter", reason="this Python has no Tk", exc_type=ImportError)
     monkeypatch.delenv("DISPLAY", raising=False)
     with pytest.raises(SystemExit) as ended:
         main(["live", "clip.mp4", "--models", "poses", "--show"])
