@@ -4,8 +4,8 @@
 chooses each model's settings by group-wise cross-validation over the official train and val clips
 (accuracy, then log loss), trains it on all of them for each seed, and measures it on the official
 test clips. MiniRocket's cross-validation is its own: every group is left out in closed form.
-Networks are tuned with shorter trainings (`--tune-batches`). aeon's classifiers run in an
-environment of their own (`make tuning`).
+Networks are tuned with shorter trainings (`--tune-batches`, LITEMV with `--tune-epochs`). aeon's
+classifiers run in an environment of their own (`make tuning`).
 
 Probabilities are the models' own, without a temperature. Seconds are those of the processor, one
 thread. Rows are kept in a file and not computed again.
@@ -184,6 +184,7 @@ def main() -> None:
     parser.add_argument("--only-folds", type=int, default=3, help="of them, how many are measured")
     parser.add_argument("--tune-batches", type=int, default=150, help="of a network's training")
     parser.add_argument("--epochs", type=int, default=1500, help="of LITEMV")
+    parser.add_argument("--tune-epochs", type=int, default=1500, help="of LITEMV's tuning")
     parser.add_argument("-S", "--set-param", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--rows", default="tuning.jsonl", help="file of the rows done")
     arguments = parser.parse_args()
@@ -250,17 +251,18 @@ class Study:
         train: Sequences,
         asked: Sequences,
         seed: int,
-        batches: int = 0,
+        tuning: bool = False,
     ) -> Answer:
-        """Train with some settings, and ask."""
+        """Train with some settings, shorter while tuning, and ask."""
         if self.name in AEON:
             settings = {"name": self.name, "mirrored": True, **chosen}
             if self.name == "litemv":
-                settings |= {"n_epochs": self.budget.epochs}
+                epochs = self.budget.tune_epochs if tuning else self.budget.epochs
+                settings |= {"n_epochs": epochs}
             return by_aeon(settings, self.params, train, asked, seed)
         overrides = [f"{key}={value}" for key, value in chosen.items()]
-        if batches and self.name != "minirocket":
-            overrides += [f"train.iterations={batches}", "train.epochs=0"]
+        if tuning:
+            overrides += [f"train.iterations={self.budget.tune_batches}", "train.epochs=0"]
         own = ()
         if self.name != "default":
             own = (*recipe(self.name), "model.pretrained=none")
@@ -279,7 +281,7 @@ class Study:
             dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())
         ]
         budget = self.budget
-        limits = [budget.folds, budget.only_folds, budget.tune_batches, budget.epochs]
+        limits = [budget.folds, budget.only_folds, budget.tune_batches, budget.tune_epochs]
         scores = []
         for one in settings[: budget.settings]:
             found = row(
@@ -304,7 +306,7 @@ class Study:
         found = []
         for train, others in folds:
             asked = clips.take(others)
-            answer = self.answer(chosen, clips.take(train), asked, SEED, self.budget.tune_batches)
+            answer = self.answer(chosen, clips.take(train), asked, SEED, tuning=True)
             found.append(figures(asked.labels, answer))
         return {key: float(np.mean([each[key] for each in found])) for key in found[0]}
 
