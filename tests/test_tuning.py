@@ -13,7 +13,7 @@ from tests.training.test_trainer import made_sequences
 
 PARAMS = load_params()
 BUDGET = argparse.Namespace(
-    settings=12, folds=3, only_folds=2, tune_batches=7, epochs=5, set_param=[]
+    settings=12, folds=3, only_folds=2, tune_batches=7, epochs=5, tune_epochs=3, set_param=[]
 )
 
 
@@ -75,3 +75,19 @@ def test_series_are_normalised_joints_and_their_mirror_images():
     sides = clips.layout.flip
     np.testing.assert_allclose(found[24:, 0::2], -found[:24, 0::2][:, sides], atol=1e-5)
     np.testing.assert_allclose(found[24:, 1::2], found[:24, 1::2][:, sides], atol=1e-5)
+
+
+def test_litemv_is_tuned_with_fewer_epochs(monkeypatch):
+    epochs = []
+
+    def by_aeon(settings, params, train, asked, seed):
+        epochs.append(settings["n_epochs"])
+        return Answer(np.eye(2)[asked.labels], 1.0, 1.0)
+
+    monkeypatch.setattr(tuning, "by_aeon", by_aeon)
+    groups = np.array([f"person {number // 4}" for number in range(24)])
+    clips = replace(made_sequences(), groups=groups)
+    study = Study("litemv", PARAMS, BUDGET)
+    study.left_out({}, clips)
+    study.measured({}, clips, clips, 1)
+    assert epochs == [3, 3, 5]
